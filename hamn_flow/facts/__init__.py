@@ -1,0 +1,1 @@
+"""What is read from a node, and how each platform says and does it."""

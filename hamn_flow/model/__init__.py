@@ -1,0 +1,1 @@
+"""Plain values that every layer speaks of; nothing here reads or writes anything."""

@@ -1,0 +1,150 @@
+"""What happens to a run, as facts to be recorded: each is appended to the journal as it is.
+
+Several events are recorded in one commit where they are one checkpoint. `at` is added by the journal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hamn_flow.model.command import Key, NodeName
+from hamn_flow.model.run import Decision, Direction, PlannedStep, RunState, StepState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to a run."""
+
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlanned(Event):
+    """A plan was frozen; nothing was touched yet."""
+
+    procedure: str
+    cluster: str
+    cluster_path: str
+    options: dict[str, str]
+    steps: tuple[PlannedStep, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunBegun(Event):
+    """A driver took the run: at its start, a resume or a rollback.
+
+    A direction other than the last one, or `anew`, opens an epoch (retry budgets start afresh).
+    """
+
+    direction: Direction
+    who: str
+    anew: bool
+    back_to: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSeen(Event):
+    """A node answered: its boot id, and the generation under which this driver launches."""
+
+    node: NodeName
+    boot_id: str
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepBegun(Event):
+    """The intent: committed before the step's first command. `seen` counts only with the first intent."""
+
+    step: str
+    direction: Direction
+    intent: int  # from 1 over the whole run
+    reason: str
+    seen: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandLaunched(Event):
+    """A command is about to be sent under its key."""
+
+    step: str
+    intent: int
+    number: int
+    direction: Direction
+    key: Key
+    node: NodeName
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandEnded(Event):
+    """What became of a command; `status` None: it is not known."""
+
+    key: Key
+    status: int | None
+    seconds: float | None
+    last_lines: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandCancelled(Event):
+    """A command is past its deadline; its process group is about to be sent this signal."""
+
+    key: Key
+    signal: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptFailed(Event):
+    """An attempt did not reach its goal; `wait` seconds before the next, None if there is none."""
+
+    step: str
+    number: int
+    reason: str
+    wait: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSettled(Event):
+    """The outcome, after the world was looked at again.
+
+    `changed` says that this run made the goal true, so that it is ours to undo.
+    """
+
+    step: str
+    state: StepState
+    reason: str
+    changed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointReached(Event):
+    """All steps of a stage are settled; going back, the checkpoint is the stage before."""
+
+    checkpoint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunHalted(Event):
+    """The run waits: at this step, for this reason; the hint says what to type."""
+
+    step: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnded(Event):
+    """The run is done, rolled back or abandoned."""
+
+    state: RunState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided(Event):
+    """A person confirmed, skipped or abandoned."""
+
+    kind: Decision
+    step: str
+    who: str
+    why: str

@@ -1,0 +1,51 @@
+"""What a look at the world says of a step's goal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Finding(StrEnum):
+    """The four answers of a probe."""
+
+    DONE = "done"
+    TODO = "todo"
+    PARTIAL = "partial"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Whether a step's goal is true, why we think so, and what was seen that an undo will need.
+
+    `seen` is plain data (a frozen dataclass, str, int, tuple, dict, None), or what `revert` takes.
+    `warning` is said to the person although the goal is true.
+    """
+
+    finding: Finding
+    reason: str
+    seen: Any = None
+    warning: str = ""
+    hint: str = ""
+
+
+def done(reason: str, *, seen: Any = None, warning: str = "") -> Probe:
+    """The goal is true."""
+    return Probe(finding=Finding.DONE, reason=reason, seen=seen, warning=warning)
+
+
+def todo(reason: str, *, seen: Any = None, hint: str = "") -> Probe:
+    """The goal is not true, and nothing of it is."""
+    return Probe(finding=Finding.TODO, reason=reason, seen=seen, hint=hint)
+
+
+def partial(reason: str, *, seen: Any = None, hint: str = "") -> Probe:
+    """Some of the goal is true; doing the step again completes it."""
+    return Probe(finding=Finding.PARTIAL, reason=reason, seen=seen, hint=hint)
+
+
+def unknown(reason: str, *, hint: str = "") -> Probe:
+    """The world could not be read; a person may settle it."""
+    return Probe(finding=Finding.UNKNOWN, reason=reason, hint=hint)

@@ -1,0 +1,1 @@
+"""The vocabulary of procedures: one step, one effect on one node."""
