@@ -89,6 +89,11 @@ class StepRecord:
         """The step's identity."""
         return self.planned.name
 
+    @property
+    def ours(self) -> bool:
+        """Whether this run may have changed something by the step: it has an intent that was not undone."""
+        return self.state is not StepState.UNDONE and (self.completed > 0 or self.has_seen)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommandRecord:
