@@ -4,6 +4,7 @@
     ├── StepFailed              3   a step failed; the run waits and can be resumed
     ├── RolledBack              4   a start that ended rolled back
     ├── Refused                 5   refused before anything was touched
+    │   └── UntrustedHost       5   a node's host key is not known, or is not the one that is known
     ├── Busy                    6   another driver holds this journal or this pair
     │   └── StaleDriver         6   the node says that another driver took the run over
     ├── Unreachable             7   a node does not answer
@@ -52,6 +53,10 @@ class Refused(HamnError):
     """Refused before anything was touched."""
 
     exit_status = 5
+
+
+class UntrustedHost(Refused):
+    """The host key that a node shows is not known, or is not the one that is known."""
 
 
 class Busy(HamnError):

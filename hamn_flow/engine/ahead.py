@@ -1,0 +1,65 @@
+"""What a resume or a rollback of a run would do now: its steps looked at, changing nothing."""
+
+from __future__ import annotations
+
+from hamn_flow.catalog import thaw
+from hamn_flow.engine.backward import order_of_undo
+from hamn_flow.engine.carry import kept_by
+from hamn_flow.engine.forward import SETTLED
+from hamn_flow.engine.links import Links
+from hamn_flow.engine.plan import Foreseen, foresee
+from hamn_flow.engine.world import World
+from hamn_flow.errors import Unreachable
+from hamn_flow.facts.node import Nodes
+from hamn_flow.model.pair import Cluster
+from hamn_flow.model.probe import Finding, unknown
+from hamn_flow.model.run import Run, StepRecord
+from hamn_flow.steps.step import Step
+
+
+def to_go_on(world: World, cluster: Cluster, run: Run) -> tuple[Foreseen, ...]:
+    """The steps that are not settled yet, as a plan would show them."""
+    links = Links(cluster=cluster, world=world)
+    try:
+        nodes = links.nodes
+        left = [record for record in run.steps if record.state not in SETTLED]
+        return tuple(foresee(thaw(record.planned), record.planned.stage, nodes) for record in left)
+    finally:
+        links.close()
+
+
+def to_undo(world: World, cluster: Cluster, run: Run, to: str = "") -> tuple[Foreseen, ...]:
+    """What a rollback would undo, in its order, and by which commands; `to` keeps that step's stage and earlier ones."""
+    kept = kept_by(run, to)
+    links = Links(cluster=cluster, world=world)
+    try:
+        nodes = links.nodes
+        mine = [record for record in order_of_undo(run) if record.planned.stage not in kept]
+        return tuple(_undo(thaw(record.planned), record, nodes) for record in mine)
+    finally:
+        links.close()
+
+
+def _undo(step: Step, record: StepRecord, nodes: Nodes) -> Foreseen:
+    seen = record.seen
+    commands: tuple[str, ...] = ()
+    try:
+        found = step.reverted(nodes, seen)
+        if found.finding is not Finding.DONE and not step.nothing_to_undo:
+            commands = tuple(command.text for command in step.revert(nodes, seen))
+    except Unreachable as error:
+        found = unknown(error.sentence, hint=error.hint)
+    left = step.nothing_to_undo or found.finding is Finding.DONE
+    return Foreseen(
+        stage=record.planned.stage,
+        name=step.name,
+        node=step.node,
+        title=f"Undo: {step.title}",
+        kind="left" if step.nothing_to_undo else "step",
+        finding=Finding.DONE if left else found.finding,
+        reason=step.nothing_to_undo or found.reason,
+        hint=found.hint,
+        warning="",
+        commands=commands,
+        irreversible=step.irreversible,
+    )

@@ -1,0 +1,52 @@
+"""Back: only what this run changed, last first, each undo looked at before and after."""
+
+from __future__ import annotations
+
+from hamn_flow.engine.act import Acting
+from hamn_flow.engine.halt import halt
+from hamn_flow.engine.reach import Way, reach
+from hamn_flow.model.events import StepSettled
+from hamn_flow.model.probe import Finding
+from hamn_flow.model.run import Decision, Direction, Run, StepRecord, StepState
+from hamn_flow.steps.step import Step
+
+
+def order_of_undo(run: Run) -> tuple[StepRecord, ...]:
+    """What is to be undone: those whose outcome is open first, then the completed ones, last first."""
+    mine = [record for record in run.steps if record.ours]
+    return tuple(sorted(mine, key=lambda record: (record.completed == 0, record.completed, record.position)))[::-1]
+
+
+def undo(acting: Acting, step: Step) -> None:
+    """Bring one step back to what was seen before its first intent, or raise a halt.
+
+    What is already as before is left alone. The way back asks its own objection: to mount again what was
+    unmounted is an act like any other.
+    """
+    acting.stop_if_asked()
+    acting.resolve(step.name)
+    seen = acting.step(step.name).seen
+    if step.nothing_to_undo:
+        _undone(acting, step, step.nothing_to_undo)
+        return
+    nodes = acting.links.nodes
+    way = Way(
+        step=step,
+        direction=Direction.BACK,
+        objection=lambda: step.objection_to_undo(nodes),
+        commands=lambda: step.revert(nodes, seen),
+        look=lambda: step.reverted(nodes, seen),
+    )
+    found = acting.look(way.look)
+    if found.finding is Finding.DONE:
+        _undone(acting, step, found.reason)
+    elif found.finding is not Finding.UNKNOWN:
+        reach(acting, way, found)
+    elif acting.decided(Decision.CONFIRM, step.name):
+        _undone(acting, step, f"confirmed by a person; the node said: {found.reason}")
+    else:
+        raise halt(acting, step.name, found.reason, found.hint, unreachable=True)
+
+
+def _undone(acting: Acting, step: Step, reason: str) -> None:
+    acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.UNDONE, reason=reason))

@@ -1,0 +1,255 @@
+"""What a person can ask of a run: start, resume, roll back, confirm, skip, abandon.
+
+Each takes the journal as its driver holds it (see journal.drive) and ends with the run's state, or with an error
+that says why the run waits and what to type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hamn_flow.catalog import Catalog, freeze, thaw
+from hamn_flow.engine.act import Acting
+from hamn_flow.engine.carry import Carrying, refuse_past_no_return
+from hamn_flow.engine.forward import SETTLED
+from hamn_flow.engine.links import Links
+from hamn_flow.engine.plan import stages_for
+from hamn_flow.engine.world import World
+from hamn_flow.errors import Refused
+from hamn_flow.journal import Journal
+from hamn_flow.model.command import NodeName
+from hamn_flow.model.events import Decided, NodeSeen, RunBegun, RunEnded, RunPlanned, StepSettled
+from hamn_flow.model.pair import Cluster
+from hamn_flow.model.run import Decision, Direction, Run, RunState, StepState
+from hamn_flow.steps.step import Step
+from hamn_flow.transport.connection import Hello, Owner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Where a driver sits: the journal it writes, the pair it works on, the procedures, and the world outside."""
+
+    journal: Journal
+    cluster: Cluster
+    catalog: Catalog
+    world: World
+
+
+def start(desk: Desk, procedure: str, options: Mapping[str, str]) -> str:
+    """Plan, freeze the plan, and carry it to its end; the run's id.
+
+    Refused while another run of this pair is open and has changed something; one that changed nothing is closed.
+    """
+    for empty in may_start(desk):
+        _abandon(desk, empty, "it had changed nothing, and a new run was started")
+    world = desk.world
+    run = world.new_run_id()
+    looking = Links(cluster=desk.cluster, world=world)
+    try:
+        stages = stages_for(desk.catalog, procedure, options, looking.nodes, run)
+    finally:
+        looking.close()
+    planned = RunPlanned(
+        run=run,
+        procedure=procedure,
+        cluster=desk.cluster.name,
+        cluster_path=str(desk.cluster.path.absolute()),
+        options=dict(options),
+        steps=tuple(freeze(step, stage.name) for stage in stages for step in stage.steps),
+    )
+    begun = RunBegun(run=run, direction=Direction.FORWARD, who=world.who, anew=True)
+    desk.journal.record(planned, begun)
+    world.watch(planned)
+    world.watch(begun)
+    with _carrying(desk, run) as carrying:
+        carrying.forward()
+    return run
+
+
+def resume(desk: Desk, run: str, *, forward: bool = False) -> RunState:
+    """Go on where the run stopped, in the direction it had; `forward` turns a rollback round."""
+    summary = may_resume(desk, run).summary
+    direction = Direction.FORWARD if forward else summary.direction
+    anew = summary.state is RunState.WAITING
+    back_to = summary.back_to if direction is Direction.BACK else ""
+    with _carrying(desk, run) as carrying:
+        _begin(desk, RunBegun(run=run, direction=direction, who=desk.world.who, anew=anew, back_to=back_to))
+        if direction is Direction.BACK:
+            carrying.back(back_to)
+        else:
+            carrying.forward()
+    return desk.journal.run(run).summary.state
+
+
+def rollback(desk: Desk, run: str, *, to: str = "") -> RunState:
+    """Undo what the run changed, last first; with `to`, keep that step's stage and what came before it."""
+    before = may_roll_back(desk, run, to=to)
+    with _carrying(desk, run) as carrying:
+        anew = before.summary.state is RunState.WAITING
+        _begin(desk, RunBegun(run=run, direction=Direction.BACK, who=desk.world.who, anew=anew, back_to=to))
+        carrying.back(to)
+    return desk.journal.run(run).summary.state
+
+
+def may_start(desk: Desk) -> tuple[str, ...]:
+    """Refused while another run of this pair is open and has changed something; the open runs that changed nothing."""
+    empty: list[str] = []
+    for summary in desk.journal.runs(open_only=True):
+        if summary.cluster != desk.cluster.name:
+            continue
+        open_run = desk.journal.run(summary.id)
+        if any(record.ours for record in open_run.steps):
+            raise Refused(
+                f"run {summary.id} ({summary.procedure}) of this pair is not finished",
+                hint=f"Type hamn-flow resume {summary.id} or hamn-flow rollback {summary.id} first.",
+            )
+        empty.append(summary.id)
+    return tuple(empty)
+
+
+def may_resume(desk: Desk, run: str) -> Run:
+    """The run, if it can be resumed; Refused otherwise."""
+    before = desk.journal.run(run)
+    _refuse_ended(before, "resume")
+    _refuse_other_pair(desk, before)
+    return before
+
+
+def may_roll_back(desk: Desk, run: str, *, to: str = "") -> Run:
+    """The run, if it can be rolled back so far; Refused otherwise."""
+    before = desk.journal.run(run)
+    if before.summary.state in {RunState.ROLLED_BACK, RunState.ABANDONED}:
+        _refuse_ended(before, "roll back")
+    _refuse_other_pair(desk, before)
+    _refuse_if_superseded(desk, before)
+    if to:
+        _refuse_unknown_step(before, to)
+    refuse_past_no_return(before, _thawed(before), to)
+    return before
+
+
+def confirm(desk: Desk, run: str, step: str, why: str) -> None:
+    """A person says that a step is so: counts where the look says unknown, never against a look that says no."""
+    before = desk.journal.run(run)
+    _refuse_ended(before, "confirm")
+    _refuse_unknown_step(before, step)
+    desk.journal.record(Decided(run=run, kind=Decision.CONFIRM, step=step, who=desk.world.who, why=_reason_given(why)))
+
+
+def skip(desk: Desk, run: str, step: str, why: str) -> None:
+    """A person lets a step out; never past an objection, and never one whose outcome is in doubt."""
+    before = desk.journal.run(run)
+    _refuse_ended(before, "skip")
+    _refuse_unknown_step(before, step)
+    given = _reason_given(why)
+    record = before.step(step)
+    if record.state in SETTLED:
+        raise Refused(f"{step} is {record.state} already")
+    if record.state in {StepState.BEGUN, StepState.IN_DOUBT} and before.summary.state is not RunState.WAITING:
+        raise Refused(f"the outcome of {step} is in doubt", hint=f"Type hamn-flow resume {run}: it looks first.")
+    links = Links(cluster=desk.cluster, world=desk.world)
+    try:
+        objection = _thawed(before)[step].objection(links.nodes)
+    finally:
+        links.close()
+    if objection is not None:
+        raise Refused(f"{step} cannot be skipped: {objection}", hint="Mend that; nothing goes past an objection.")
+    decided = Decided(run=run, kind=Decision.SKIP, step=step, who=desk.world.who, why=given)
+    reason = f"skipped by {desk.world.who}: {given}"
+    desk.journal.record(decided, StepSettled(run=run, step=step, state=StepState.SKIPPED, reason=reason))
+
+
+def abandon(desk: Desk, run: str, why: str) -> None:
+    """A person closes a run as it is; the world stays as it is."""
+    before = desk.journal.run(run)
+    _refuse_ended(before, "abandon")
+    _abandon(desk, run, _reason_given(why))
+
+
+def _abandon(desk: Desk, run: str, why: str) -> None:
+    desk.journal.record(
+        Decided(run=run, kind=Decision.ABANDON, step="", who=desk.world.who, why=why),
+        RunEnded(run=run, state=RunState.ABANDONED),
+    )
+
+
+def _begin(desk: Desk, begun: RunBegun) -> None:
+    desk.journal.record(begun)
+    desk.world.watch(begun)
+
+
+@contextmanager
+def _carrying(desk: Desk, run: str) -> Iterator[Carrying]:
+    """A carrier with links to the nodes, which knows those that were rebooted since this run last saw them."""
+    before = desk.journal.run(run)
+    steps = _thawed(before)
+    boots = dict(before.boot_ids)
+    new_boots: dict[NodeName, NodeSeen] = {}
+
+    def seen(node: NodeName, hello: Hello, generation: int) -> None:
+        event = NodeSeen(run=run, node=node, boot_id=hello.boot_id, generation=generation)
+        if boots.setdefault(node, hello.boot_id) == hello.boot_id:
+            desk.journal.record(event)
+        else:
+            new_boots[node] = event  # recorded once everything was looked at again
+
+    owner = Owner(run=run, driver=desk.world.driver)
+    links = Links(cluster=desk.cluster, world=desk.world, owner=owner, seen=seen)
+    acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
+    try:
+        if before.boot_ids:
+            links.connect()
+        yield Carrying(acting=acting, steps=steps, new_boots=new_boots)
+    finally:
+        links.close()
+
+
+def _thawed(run: Run) -> dict[str, Step]:
+    """The run's steps; Changed where one cannot be built any more."""
+    return {record.name: thaw(record.planned) for record in run.steps}
+
+
+def _refuse_ended(run: Run, verb: str) -> None:
+    state = run.summary.state
+    if state.ended:
+        raise Refused(
+            f"run {run.summary.id} is {state.value.replace('_', ' ')}; there is nothing to {verb}",
+            hint=f"Type hamn-flow show {run.summary.id} to see what it did.",
+        )
+
+
+def _refuse_other_pair(desk: Desk, run: Run) -> None:
+    if run.summary.cluster != desk.cluster.name:
+        raise Refused(
+            f"run {run.summary.id} belongs to the pair {run.summary.cluster}, not to {desk.cluster.name}",
+            hint=f"Say --cluster {run.summary.cluster_path}.",
+        )
+
+
+def _refuse_if_superseded(desk: Desk, run: Run) -> None:
+    """A run that is done may be rolled back only while no later one has changed the pair."""
+    if run.summary.state is not RunState.DONE:
+        return
+    for summary in desk.journal.runs():
+        if summary.id == run.summary.id:
+            return
+        if summary.cluster == run.summary.cluster and any(step.ours for step in desk.journal.run(summary.id).steps):
+            raise Refused(
+                f"run {summary.id} ({summary.procedure}) has changed this pair since",
+                hint="Start a planned failover to go back.",
+            )
+
+
+def _refuse_unknown_step(run: Run, step: str) -> None:
+    if step not in {record.name for record in run.steps}:
+        raise Refused(
+            f"run {run.summary.id} has no step {step}", hint=f"Type hamn-flow show {run.summary.id} for its steps."
+        )
+
+
+def _reason_given(why: str) -> str:
+    if not why.strip():
+        raise Refused("a decision needs a reason", hint="Say --because '...'.")
+    return why.strip()

@@ -1,0 +1,159 @@
+"""Carrying a run: stage by stage to its end, or step by step back, with a checkpoint after each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from hamn_flow.engine.act import Acting
+from hamn_flow.engine.backward import order_of_undo, undo
+from hamn_flow.engine.forward import SETTLED, look_again, settle
+from hamn_flow.engine.machine import START, Checkpoints
+from hamn_flow.errors import Interrupted, OutcomeUnknown, Refused, StaleDriver, Unreachable
+from hamn_flow.model.command import NodeName
+from hamn_flow.model.events import CheckpointReached, NodeSeen, RunEnded, RunHalted, StepSettled
+from hamn_flow.model.run import Run, RunState, StepRecord, StepState
+from hamn_flow.steps.step import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carrying:
+    """One driver's way through a run."""
+
+    acting: Acting
+    steps: Mapping[str, Step]
+    new_boots: Mapping[NodeName, NodeSeen]
+
+    def forward(self) -> None:
+        """Go on from the first stage that is not settled, to the end; a halt is raised as its error."""
+        with _Halting(self.acting):
+            look_again(self.acting, self.steps, frozenset(self.new_boots))
+            if self.new_boots:
+                self.acting.record(*self.new_boots.values())
+            run = self.acting.now()
+            checkpoints = self._checkpoints(run, at=_settled_so_far(run))
+            self._note(run, checkpoints.state)
+            while (stage := checkpoints.following) is not None:
+                for record in of_stage(run, stage):
+                    settle(self.acting, self.steps[record.name])
+                self.acting.record(CheckpointReached(run=self.acting.run, checkpoint=stage))
+                checkpoints.move("advance")
+            self.acting.record(RunEnded(run=self.acting.run, state=RunState.DONE))
+
+    def back(self, to: str) -> None:
+        """Undo what this run changed, last first; with `to`, keep that step's stage and what came before it."""
+        with _Halting(self.acting):
+            run = self.acting.now()
+            kept = kept_by(run, to)
+            checkpoints = self._checkpoints(run, at=run.summary.checkpoint)
+            for record in order_of_undo(run):
+                if record.planned.stage not in kept:
+                    undo(self.acting, self.steps[record.name])
+                    self._retreat(checkpoints, kept)
+            self._retreat(checkpoints, kept)
+            if kept:
+                self._wait_at(kept[-1])
+            else:
+                self.acting.record(RunEnded(run=self.acting.run, state=RunState.ROLLED_BACK))
+
+    def _retreat(self, checkpoints: Checkpoints, kept: tuple[str, ...]) -> None:
+        """Move the checkpoint back over every stage of which nothing is ours any more."""
+        run = self.acting.now()
+        while checkpoints.state not in {START, *kept[-1:]}:
+            if any(step.ours for step in of_stage(run, checkpoints.state)):
+                break
+            checkpoints.move("retreat")
+        self._note(run, checkpoints.state)
+
+    def _note(self, run: Run, checkpoint: str) -> None:
+        if run.summary.checkpoint != checkpoint:
+            self.acting.record(CheckpointReached(run=self.acting.run, checkpoint=checkpoint))
+
+    def _wait_at(self, stage: str) -> None:
+        run = self.acting.run
+        hint = f"Type hamn-flow resume {run} --forward to go on, or hamn-flow rollback {run} to undo the rest."
+        self.acting.record(RunHalted(run=run, step="", reason=f"rolled back to the end of {stage}", hint=hint))
+
+    def _checkpoints(self, run: Run, at: str) -> Checkpoints:
+        """The rule book of this run; its guards ask the journal."""
+        names = {stage: [step.name for step in of_stage(run, stage)] for stage in stages_of(run)}
+
+        def records(stage: str) -> Iterator[StepRecord]:
+            return (self.acting.step(name) for name in names[stage])
+
+        def no_return(stage: str) -> str:
+            reasons = (self.steps[step.name].irreversible for step in records(stage) if step.ours)
+            return next((reason for reason in reasons if reason), "")
+
+        return Checkpoints(
+            stages=tuple(names),
+            at=at,
+            settled=lambda stage: all(step.state in SETTLED for step in records(stage)),
+            undone=lambda stage: not any(step.ours for step in records(stage)),
+            no_return=no_return,
+        )
+
+
+class _Halting:
+    """Whatever ends a run early is recorded as the reason why it waits; the error goes on to the caller."""
+
+    def __init__(self, acting: Acting) -> None:
+        self.acting = acting
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, (Interrupted, OutcomeUnknown, StaleDriver, Unreachable)):
+            return
+        run = self.acting.now()
+        if run.summary.state is RunState.WAITING:
+            return  # a halt already said more
+        step = next((step for step in run.steps if step.state is StepState.BEGUN), None)
+        hint = error.hint or f"Type hamn-flow resume {run.summary.id}."
+        name = step.name if step else ""
+        settled = (
+            [StepSettled(run=run.summary.id, step=name, state=StepState.IN_DOUBT, reason=error.sentence)]
+            if step and not isinstance(error, Interrupted)
+            else []
+        )
+        self.acting.record(*settled, RunHalted(run=run.summary.id, step=name, reason=error.sentence, hint=hint))
+
+
+def stages_of(run: Run) -> tuple[str, ...]:
+    """The stages of a run's plan, in order."""
+    return tuple(stage for stage, _ in groupby(step.planned.stage for step in run.steps))
+
+
+def of_stage(run: Run, stage: str) -> tuple[StepRecord, ...]:
+    """The steps of one stage, in the order of the plan."""
+    return tuple(step for step in run.steps if step.planned.stage == stage)
+
+
+def refuse_past_no_return(run: Run, steps: Mapping[str, Step], to: str) -> None:
+    """Refused if what would be undone includes something that cannot be."""
+    kept = kept_by(run, to)
+    for record in order_of_undo(run):
+        reason = steps[record.name].irreversible
+        if reason and record.planned.stage not in kept:
+            raise Refused(
+                f"{record.name} cannot be undone: {reason}",
+                hint=f"Type hamn-flow rollback {run.summary.id} --to {record.name} to undo what came after it.",
+            )
+
+
+def kept_by(run: Run, to: str) -> tuple[str, ...]:
+    """The stages that a rollback to a step leaves as they are: none if it goes all the way."""
+    stages = stages_of(run)
+    return stages[: stages.index(run.step(to).planned.stage) + 1] if to else ()
+
+
+def _settled_so_far(run: Run) -> str:
+    """The last stage up to which everything is settled."""
+    at = START
+    for stage in stages_of(run):
+        if not all(step.state in SETTLED for step in of_stage(run, stage)):
+            break
+        at = stage
+    return at

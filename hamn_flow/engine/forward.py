@@ -1,0 +1,105 @@
+"""Forwards: a step to its goal, and before a run goes on, a look at what was already reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hamn_flow.engine.act import Acting
+from hamn_flow.engine.halt import halt
+from hamn_flow.engine.reach import Way, reach
+from hamn_flow.model.command import NodeName
+from hamn_flow.model.events import StepSettled
+from hamn_flow.model.probe import Finding, Probe, done, todo
+from hamn_flow.model.run import Decision, Direction, StepRecord, StepState
+from hamn_flow.steps.step import Check, Failure, PersonStep, Step
+
+SETTLED = frozenset({StepState.DONE, StepState.SKIPPED})
+OPEN = frozenset({StepState.BEGUN, StepState.IN_DOUBT, StepState.FAILED})
+
+
+def look_again(acting: Acting, steps: Mapping[str, Step], rebooted: frozenset[NodeName]) -> None:
+    """Every settled step whose goal must still hold is looked at; what fell back is pending again.
+
+    What is done only once in a run is taken to be lost by a reboot of its node. What a person skipped is left.
+    """
+    for record in acting.now().steps:
+        step = steps[record.name]
+        if record.state not in SETTLED or acting.decided(Decision.SKIP, record.name):
+            continue
+        found = _still(acting, step, record, rebooted)
+        if found.finding is Finding.UNKNOWN and not acting.decided(Decision.CONFIRM, record.name):
+            raise halt(acting, step.name, found.reason, found.hint, unreachable=True)
+        if found.finding in {Finding.TODO, Finding.PARTIAL}:
+            reason = f"no longer so: {found.reason}"
+            acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.PENDING, reason=reason))
+
+
+def settle(acting: Acting, step: Step) -> None:
+    """Bring one step to its goal, or raise a halt; a step that was in doubt is looked at first."""
+    acting.stop_if_asked()
+    record = acting.step(step.name)
+    if record.state in SETTLED:
+        return
+    if record.state in OPEN:
+        acting.resolve(step.name)
+    nodes = acting.links.nodes
+    way = Way(
+        step=step,
+        direction=Direction.FORWARD,
+        objection=lambda: step.objection(nodes),
+        commands=lambda: step.apply(nodes),
+        look=lambda: step.probe(nodes),
+    )
+    found = acting.look(way.look)
+    if isinstance(step, PersonStep):
+        _settle_by_person(acting, step, found)
+    elif found.finding is Finding.DONE and not _still_to_do(acting, step, record):
+        _found_done(acting, step, record, found)
+    elif found.finding is Finding.UNKNOWN:
+        _settle_unknown(acting, step, record, found)
+    elif isinstance(step, Check):
+        reason, hint = step.explain(nodes, Failure(command=None, result=None, probe=found))
+        acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.FAILED, reason=reason))
+        raise halt(acting, step.name, reason, hint)
+    else:
+        reach(acting, way, found)
+
+
+def _still(acting: Acting, step: Step, record: StepRecord, rebooted: frozenset[NodeName]) -> Probe:
+    if step.once:
+        return todo(f"{step.node} was rebooted since") if step.node in rebooted else done(record.reason)
+    return acting.look(lambda: step.probe(acting.links.nodes)) if step.lasting else done(record.reason)
+
+
+def _still_to_do(acting: Acting, step: Step, record: StepRecord) -> bool:
+    """Whether a step that is done once in a run was not yet carried out to its end in this run."""
+    if not step.once:
+        return False
+    ran = acting.commands(step.name, record.intents)
+    return record.state not in OPEN or not ran or any(row.status not in step.fine_statuses for row in ran)
+
+
+def _found_done(acting: Acting, step: Step, record: StepRecord, found: Probe) -> None:
+    """The goal is true: ours if an intent of this run that was not undone lies behind, otherwise found so."""
+    reason = f"{found.reason}; {found.warning}" if found.warning else found.reason
+    state = StepState.DONE if record.has_seen or isinstance(step, Check) else StepState.SKIPPED
+    acting.record(StepSettled(run=acting.run, step=step.name, state=state, reason=reason, changed=record.has_seen))
+
+
+def _settle_unknown(acting: Acting, step: Step, record: StepRecord, found: Probe) -> None:
+    if acting.decided(Decision.CONFIRM, step.name):
+        _found_done(acting, step, record, done(f"confirmed by a person; the node said: {found.reason}"))
+        return
+    state = StepState.IN_DOUBT if record.intents else StepState.PENDING
+    acting.record(StepSettled(run=acting.run, step=step.name, state=state, reason=found.reason))
+    raise halt(acting, step.name, found.reason, found.hint, unreachable=True)
+
+
+def _settle_by_person(acting: Acting, step: PersonStep, found: Probe) -> None:
+    confirmed = acting.decided(Decision.CONFIRM, step.name)
+    if found.finding is Finding.DONE or (found.finding is Finding.UNKNOWN and confirmed):
+        acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.DONE, reason=found.reason))
+        return
+    hint = f"When it is done, type hamn-flow confirm {step.name} --because '...', then hamn-flow resume {acting.run}."
+    overruled = f" (confirmed, but {found.reason})" if confirmed else ""
+    raise halt(acting, step.name, f"{step.instruction}{overruled}", hint)

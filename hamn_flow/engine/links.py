@@ -1,0 +1,171 @@
+"""The links of one driver to both nodes: looks, keyed jobs, and finding a node again.
+
+A look may be repeated, so a lost link costs it one reconnect. A job may not: after a lost link the node is
+reached again, the generation raised first, and only then the key is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from hamn_flow.engine.world import World
+from hamn_flow.errors import OutcomeUnknown, Rebooted, StaleDriver, TimedOut, Unreachable
+from hamn_flow.facts.node import Node, Nodes
+from hamn_flow.facts.systemd_linux import SystemdLinux
+from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
+from hamn_flow.model.pair import Cluster
+from hamn_flow.transport.connection import Connection, Hello, Owner
+
+GRACE = 10.0  # seconds between TERM and KILL, and after KILL
+
+
+class Cancelling(Protocol):
+    """Told before a job is sent a signal, so that the journal knows first."""
+
+    def __call__(self, key: Key, signal: str) -> None:
+        """The key's job is about to be sent that signal."""
+        ...
+
+
+@dataclass
+class Links:
+    """Connections made when first needed. Without an owner they only look and no generation is raised."""
+
+    cluster: Cluster
+    world: World
+    owner: Owner | None = None
+    known_boots: dict[NodeName, str] = field(default_factory=dict)
+    seen: Callable[[NodeName, Hello, int], None] = lambda _node, _hello, _generation: None
+    _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
+    _held: dict[NodeName, int] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> Nodes:
+        """Both nodes as steps see them."""
+        by_name = {
+            spec.name: Node(spec=spec, platform=SystemdLinux(node=spec.name), look=self.look)
+            for spec in self.cluster.nodes
+        }
+        return Nodes(cluster=self.cluster, by_name=by_name)
+
+    def connect(self) -> None:
+        """Reach both nodes now; one that does not answer is found out when it is needed."""
+        for spec in self.cluster.nodes:
+            with suppress(Unreachable):
+                self._connection(spec.name)
+
+    def look(self, command: Command) -> Result:
+        """Run a command that only reads; Unreachable if the node does not answer at a second try either."""
+        try:
+            return self._connection(command.node)[0].look(command)
+        except TimedOut:
+            raise
+        except Unreachable:
+            self._drop(command.node)
+            return self._connection(command.node)[0].look(command)
+
+    def run(self, key: Key, command: Command, cancelling: Cancelling) -> Job:
+        """Launch a job and wait for its end, over lost links, at most for its deadline.
+
+        The answer is done, or never launched (none, unstarted, refused), or lost. It never launches twice: after a
+        lost link a key of which the node knows nothing is answered as none. OutcomeUnknown if the node cannot be
+        reached again in time; StaleDriver if another driver took over.
+        """
+        if self.owner is None:
+            raise AssertionError("a job needs an owner")
+        connection, generation = self._connection(command.node)
+        try:
+            connection.launch(key, command, generation=generation, owner=self.owner)
+        except OutcomeUnknown:
+            self._drop(command.node)
+        return self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
+
+    def attach(self, node: NodeName, key: Key, deadline: float, cancelling: Cancelling) -> Job:
+        """Wait for the job's end; past its deadline it is cancelled with its process group: TERM, then KILL."""
+        job = self._wait(node, key, deadline)
+        for signal in ("TERM", "KILL"):
+            if job.state is not JobState.RUNNING:
+                return job
+            cancelling(key, signal)
+            self._connection(node)[0].cancel(key, signal)
+            job = self._wait(node, key, GRACE)
+        if job.state is JobState.RUNNING:
+            raise OutcomeUnknown(
+                f"a command on {node} hangs and cannot be ended (job {key})",
+                hint=f"Look on {node} which process that is (ps ax), end it, then type hamn-flow resume.",
+            )
+        return job
+
+    def close(self) -> None:
+        """Let go of all links; jobs go on."""
+        for connection, _ in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    def _wait(self, node: NodeName, key: Key, seconds: float) -> Job:
+        until = self.world.monotonic() + seconds
+        while True:
+            try:
+                return self._connection(node)[0].wait(key, max(0.0, until - self.world.monotonic()))
+            except Unreachable:
+                self._drop(node)
+                self._find_again(node)
+
+    def _find_again(self, node: NodeName) -> None:
+        """Seek a lost node for as long as the policy says; OutcomeUnknown when it stays away."""
+        retrying = Retrying(
+            stop=stop_after_delay(self.cluster.policy.reconnect),
+            wait=wait_exponential(multiplier=0.1, max=5.0),
+            retry=retry_if_exception_type(Unreachable),
+            sleep=self.world.sleep,
+            reraise=True,
+        )
+        try:
+            retrying(self._connection, node)
+        except Rebooted:
+            raise
+        except Unreachable as error:
+            raise OutcomeUnknown(
+                f"the link to {node} was lost while a command was under way: {error.sentence}",
+                hint=f"See that {node} can be reached, then type hamn-flow resume.",
+            ) from error
+
+    def _connection(self, node: NodeName) -> tuple[Connection, int]:
+        if node not in self._open:
+            connection = self.world.connect(self.cluster.node(node))
+            generation = self._claim(connection)
+            self._open[node] = (connection, generation)
+            before = self.known_boots.setdefault(node, connection.hello.boot_id)
+            self.seen(node, connection.hello, generation)
+            if before != connection.hello.boot_id:
+                self.known_boots[node] = connection.hello.boot_id
+                raise Rebooted(
+                    f"{node} was rebooted while the run was under way",
+                    hint="Type hamn-flow resume: it looks at everything again.",
+                )
+        return self._open[node]
+
+    def _claim(self, connection: Connection) -> int:
+        """Raise the generation, unless another driver did so since this one held the node."""
+        hello = connection.hello
+        if self.owner is None:
+            return hello.generation
+        held = self._held.get(connection.node, 0)
+        if held and hello.generation > held and hello.owner != self.owner.text:
+            connection.close()
+            raise StaleDriver(
+                f"{connection.node} was taken over by another driver: {hello.owner}",
+                hint="Type hamn-flow status where that driver runs.",
+            )
+        self._held[connection.node] = connection.raise_generation(self.owner)
+        return self._held[connection.node]
+
+    def _drop(self, node: NodeName) -> None:
+        held = self._open.pop(node, None)
+        if held:
+            held[0].close()

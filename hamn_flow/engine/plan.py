@@ -1,0 +1,139 @@
+"""What would be done now: the plan of a procedure with a look at each step's goal, changing nothing.
+
+It is an estimate: a step late in the plan is looked at before the earlier ones have changed the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hamn_flow.catalog import Catalog, Site
+from hamn_flow.engine.links import Links
+from hamn_flow.engine.world import World
+from hamn_flow.errors import Invalid, Refused, Unreachable
+from hamn_flow.facts.node import Nodes
+from hamn_flow.model.command import NodeName
+from hamn_flow.model.pair import Cluster
+from hamn_flow.model.probe import Finding, Probe, unknown
+from hamn_flow.steps.step import Check, Failure, PersonStep, Stage, Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreseen:
+    """A step of a plan: what a look says of its goal now, and the commands that would be run."""
+
+    stage: str
+    name: str
+    node: NodeName
+    title: str
+    kind: str  # "check", "step", "person", or "left" for what a rollback leaves as it is
+    finding: Finding
+    reason: str
+    hint: str
+    warning: str
+    commands: tuple[str, ...]
+    irreversible: str
+
+    @property
+    def will_change(self) -> bool:
+        """Whether the step would run a command."""
+        return bool(self.commands)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A plan with what is true now."""
+
+    procedure: str
+    title: str
+    run: str
+    stages: tuple[Stage, ...]
+    steps: tuple[Foreseen, ...]
+
+    @property
+    def problems(self) -> tuple[Foreseen, ...]:
+        """The checks that are not satisfied."""
+        return tuple(step for step in self.steps if step.kind == "check" and step.finding is not Finding.DONE)
+
+
+def stages_for(
+    catalog: Catalog, procedure: str, options: Mapping[str, str], nodes: Nodes, run: str
+) -> tuple[Stage, ...]:
+    """The stages of a procedure, planned from what the nodes say now; every mistake in it at once."""
+    entry = catalog.find(procedure)
+    unknown_options = sorted(set(options) - set(entry.workflow.options))
+    if unknown_options:
+        known = ", ".join(entry.workflow.options) or "none"
+        raise Refused(
+            f"{procedure} has no option {', '.join(unknown_options)}", hint=f"The options of {procedure}: {known}."
+        )
+    site = Site(nodes=nodes, run=run, options=dict(options), procedures=catalog.procedures)
+    stages = tuple(stage for stage in entry.workflow.stages(site) if stage.steps)
+    problems = _problems(str(entry.path), stages)
+    if problems:
+        raise Invalid(problems, hint="Mend the procedure's file.")
+    return stages
+
+
+def preview(world: World, cluster: Cluster, catalog: Catalog, procedure: str, options: Mapping[str, str]) -> Preview:
+    """Plan a procedure and look at each step; nothing is changed and no driver is displaced."""
+    links = Links(cluster=cluster, world=world)
+    try:
+        nodes = links.nodes
+        run = world.new_run_id()
+        stages = stages_for(catalog, procedure, options, nodes, run)
+        steps = tuple(foresee(step, stage.name, nodes) for stage in stages for step in stage.steps)
+        return Preview(procedure=procedure, title=catalog.find(procedure).title, run=run, stages=stages, steps=steps)
+    finally:
+        links.close()
+
+
+def foresee(step: Step, stage: str, nodes: Nodes) -> Foreseen:
+    """Look at a step and ask for its commands, which are only counted out here."""
+    found = _look(step, nodes)
+    reason, hint = found.reason, found.hint
+    is_check = isinstance(step, Check)
+    if is_check and found.finding in {Finding.TODO, Finding.PARTIAL}:
+        reason, hint = step.explain(nodes, Failure(command=None, result=None, probe=found))
+    acts = step.once or found.finding is not Finding.DONE
+    try:
+        commands = tuple(command.text for command in step.apply(nodes)) if acts else ()
+    except Unreachable as error:
+        commands, reason = (), f"{reason}; {error.sentence}"
+    return Foreseen(
+        stage=stage,
+        name=step.name,
+        node=step.node,
+        title=step.title,
+        kind="check" if is_check else "person" if isinstance(step, PersonStep) else "step",
+        finding=found.finding,
+        reason=reason,
+        hint=hint,
+        warning=found.warning,
+        commands=commands,
+        irreversible=step.irreversible,
+    )
+
+
+def _look(step: Step, nodes: Nodes) -> Probe:
+    try:
+        return step.probe(nodes)
+    except Unreachable as error:
+        return unknown(error.sentence, hint=error.hint)
+
+
+def _problems(path: str, stages: tuple[Stage, ...]) -> tuple[str, ...]:
+    stage_names = [stage.name for stage in stages]
+    step_names = [step.name for stage in stages for step in stage.steps]
+    untitled = [step.name for stage in stages for step in stage.steps if not step.title]
+    return (
+        *(f"{path}:1: two stages are named {name}" for name in _twice(stage_names)),
+        *(f"{path}:1: two steps are named {name}" for name in _twice(step_names)),
+        *(f"{path}:1: the class of step {name} has no docstring, so it has no title" for name in untitled),
+        *(f"{path}:1: no stage may be named start" for name in stage_names if name == "start"),
+    )
+
+
+def _twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

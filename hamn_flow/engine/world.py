@@ -1,0 +1,42 @@
+"""What the engine needs from outside itself, as values: so that a test may give other ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import choice
+from time import monotonic, sleep
+
+from hamn_flow.model.events import Event
+from hamn_flow.transport.connection import Connect
+
+RUN_ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is read wrongly from a screen
+
+
+def new_run_id() -> str:
+    """A run's name: six letters, unique also among journals on other machines, short enough to type."""
+    return "".join(choice(RUN_ID_LETTERS) for _ in range(6))
+
+
+def utc_now() -> datetime:
+    """The time for the journal."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """How nodes are reached, what time it is, how to wait, who asks, and who watches.
+
+    `stop_requested` is asked between two commands (Ctrl-C). `watch` is told each event after it was recorded.
+    """
+
+    connect: Connect
+    who: str
+    driver: str  # this driver's identity on the nodes
+    clock: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = monotonic
+    sleep: Callable[[float], None] = sleep
+    new_run_id: Callable[[], str] = new_run_id
+    stop_requested: Callable[[], bool] = lambda: False
+    watch: Callable[[Event], None] = lambda _event: None
