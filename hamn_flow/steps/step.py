@@ -40,6 +40,8 @@ class Step:
     `lasting` says whether the goal must still be true later in the run, so that a resume looks again.
     `once` says that the goal is something done in this run (a gratuitous ARP, zones written anew): it is never
     found done beforehand, and its probe only judges what this run did.
+    `fine_statuses` are the exit statuses with which its commands end when they did their work: where another one comes,
+    the step's further commands are not run, and a `once` step has failed. No other step is judged by it.
     `irreversible`, if set, is the reason why there is no way back: the point of no return.
     `nothing_to_undo`, if set, is the reason why a rollback leaves it as it is.
     """
@@ -47,6 +49,7 @@ class Step:
     version: ClassVar[int] = 1
     lasting: ClassVar[bool] = True
     once: ClassVar[bool] = False
+    fine_statuses: ClassVar[frozenset[int]] = frozenset({0})
     irreversible: ClassVar[str] = ""
     nothing_to_undo: ClassVar[str] = ""
 

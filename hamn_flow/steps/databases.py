@@ -1,0 +1,136 @@
+"""PostgreSQL as xCAT's database: the unit that really is the server, stopped and started. SQLite has no daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hamn_flow.facts.node import Node, Nodes
+from hamn_flow.facts.postgresql import PostgresServer
+from hamn_flow.facts.services import LastLines, Processes
+from hamn_flow.facts.xcat import DatabaseLocation, Table
+from hamn_flow.model.command import Command
+from hamn_flow.model.pair import Database, Engine, Service
+from hamn_flow.model.probe import Probe, done, todo
+from hamn_flow.steps.evidence import is_postgres, still_holds
+from hamn_flow.steps.services import StartService, StopService
+from hamn_flow.steps.step import Check, Failure
+
+LOCK_FILE = "postmaster.pid"
+ENGINES = {Engine.POSTGRESQL: "Pg", Engine.SQLITE: "SQLite"}  # as cfgloc and lsxcatd call them
+
+
+def database_unit(node: Node, database: Database) -> str:
+    """The unit that serves the data directory on a node; empty if it cannot be told.
+
+    Debian's postgresql.service is an empty umbrella, so the node is asked, unless cluster.toml names the unit.
+    """
+    if database.unit:
+        return database.unit
+    server = node.get(PostgresServer(database.data_directory))
+    return server.unit if server else ""
+
+
+def database_service(unit: str) -> Service:
+    """The database as a service: its unit is all that proves it, since other servers may share its titles."""
+    return Service(name="database", units=(unit,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopDatabase(StopService):
+    """Stop the PostgreSQL server of the shared data directory.
+
+    Guide L471-L477, for PostgreSQL.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartDatabase(StartService):
+    """Start the PostgreSQL server of the shared data directory.
+
+    Guide L515-L518, for PostgreSQL.
+    """
+
+    data_directory: str
+
+    def remedy(self, nodes: Nodes, failure: Failure) -> Iterator[Command]:
+        """Remove a stale lock file: only if PostgreSQL itself names it, and no server lives on either node.
+
+        A server that died with its host leaves its pid behind; another process may bear that number here (T34).
+        """
+        del failure
+        node, peer = nodes[self.node], nodes.peer_of(self.node)
+        refused = any(LOCK_FILE in line and "already exists" in line for line in _last_lines(node, self.unit))
+        if not refused or still_holds(nodes, peer.name) is not None:
+            return
+        server = node.get(PostgresServer(self.data_directory))
+        alive = any(is_postgres(process) for one in (node, peer) for process in one.get(Processes()))
+        if server is not None and server.pid is not None and not alive:
+            yield node.platform.remove_file(f"{self.data_directory}/{LOCK_FILE}")
+
+
+def _last_lines(node: Node, unit: str) -> list[str]:
+    return node.get(LastLines(unit)).splitlines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecogniseDatabase(Check):
+    """xCAT on this node is set to the pair's database: cfgloc names the engine and the virtual IP.
+
+    Where /etc/xcat is not the shared one, a stale database of the node's own would be taken for it.
+    """
+
+    engine: Engine
+    host: str  # the virtual IP
+    host_name: str
+
+    @property
+    def what(self) -> str:
+        """Identity."""
+        return "recognise-database"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when engine and host are the pair's."""
+        found = nodes[self.node].get(DatabaseLocation())
+        wanted = ENGINES[self.engine]
+        engine = found.engine if found else ENGINES[Engine.SQLITE]
+        hint = "Compare /etc/xcat/cfgloc with cluster.toml, mend what is wrong, then type hamn-flow resume."
+        if engine != wanted:
+            return todo(f"/etc/xcat/cfgloc says {engine}, cluster.toml says {wanted}", hint=hint)
+        if found and found.host not in {self.host, self.host_name}:
+            return todo(f"/etc/xcat/cfgloc names the host {found.host}, not the virtual IP {self.host}", hint=hint)
+        return done(f"xCAT uses {engine}" + (f" at {found.host}" if found else ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseAnswers(Check):
+    """xCAT's database answers without xCAT's daemon, and is the pair's own: site.master is the virtual IP."""
+
+    master: str
+    host_name: str
+
+    @property
+    def what(self) -> str:
+        """Identity."""
+        return "database-answers"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when the site table can be read and names the virtual IP."""
+        rows = nodes[self.node].get(Table("site", bypass=True))
+        if rows is None:
+            return todo(
+                "XCATBYPASS=1 tabdump site reads nothing: the database does not answer",
+                hint=f"Type XCATBYPASS=1 tabdump site on {self.node} to see why, then type hamn-flow resume.",
+            )
+        return judged_master(rows, self.master, self.host_name)
+
+
+def judged_master(rows: tuple[dict[str, str], ...], master: str, host_name: str) -> Probe:
+    """Done if site.master is the virtual IP, by number or name: nodes are told to ask that address (T28)."""
+    found = {row["key"]: row["value"] for row in rows}.get("master", "")
+    if found in {master, host_name}:
+        return done(f"site.master is {found}")
+    return todo(
+        f"site.master is {found or 'not set'}, not the virtual IP {master}",
+        hint=f"If this is the pair's database, type chdef -t site master={master}, then type hamn-flow resume.",
+    )

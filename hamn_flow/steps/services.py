@@ -1,0 +1,249 @@
+"""Daemons that follow the role: stopped and kept from coming back, allowed again and started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from hamn_flow.facts.node import Node, Nodes
+from hamn_flow.facts.services import LastLines, Unit, Units
+from hamn_flow.model.command import Command
+from hamn_flow.model.pair import Service
+from hamn_flow.model.probe import Finding, Probe, done, partial, todo
+from hamn_flow.steps.evidence import not_standing, signs_of_life, still_holds
+from hamn_flow.steps.step import Failure, Step
+
+
+def unit_of(node: Node, service: Service) -> str:
+    """The unit that a service is on a node: the first of its names that systemd knows there, held or not.
+
+    The first name of all where none is known; a check says so before anything is touched.
+    """
+    known = node.get(Units(service.units))
+    for name in service.units:
+        unit = known.get(name)
+        if unit is not None and unit.present:
+            return name
+    return service.units[0]
+
+
+def unit_on(node: Node, name: str) -> Unit:
+    """A unit as systemd describes it now."""
+    return node.get(Units((name,)))[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnService(Step):
+    """What starting and stopping have in common: when a service counts as running, and when as stopped."""
+
+    service: Service
+    unit: str  # as this node names it
+
+    def _stopped(self, nodes: Nodes) -> Probe:
+        """Done when its unit is inactive, nobody listens on its ports, and no process bears its titles."""
+        node = nodes[self.node]
+        active = not unit_on(node, self.unit).stopped
+        signs = signs_of_life(node, (self.unit,), self.service)
+        if not signs:
+            return done("stopped", seen={"active": False})
+        say = todo if active else partial
+        outside = "" if active else " though its unit is not active"
+        return say(f"running{outside}: {', '.join(signs)}", seen={"active": active})
+
+    def _running(self, nodes: Nodes) -> Probe:
+        """Done when its unit is active; what its ports and titles prove is that it is gone, not that it works."""
+        unit = unit_on(nodes[self.node], self.unit)
+        seen = {"active": not unit.stopped}
+        if unit.active:
+            return done("running", seen=seen)
+        return (todo if unit.stopped else partial)(f"its unit {self.unit} is {unit.active_state}", seen=seen)
+
+    def explain(self, nodes: Nodes, failure: Failure) -> tuple[str, str]:
+        """What systemd's journal says last of the unit."""
+        if failure.probe.finding is Finding.UNKNOWN or failure.probe.hint:
+            return failure.probe.reason, failure.probe.hint
+        lines = nodes[self.node].get(LastLines(self.unit)).strip().splitlines()
+        last = f" (its journal ends with: {lines[-1].strip()})" if lines else ""
+        hint = f"Type journalctl -u {self.unit} on {self.node}, mend the cause, then type hamn-flow resume."
+        return f"{self.service.name}: {failure.probe.reason}{last}", hint
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopService(_OnService):
+    """Stop a daemon of the role.
+
+    Guide L451-L467. Through systemd only: a killed xcatd is restarted after five seconds. Proven by its ports and
+    process titles, as systemd knows nothing of a daemon that restartxcatd started (xcat-core #2742).
+    """
+
+    @property
+    def what(self) -> str:
+        """Identity: one per service."""
+        return f"stop.{self.service.name}"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when nothing of it is left."""
+        return self._stopped(nodes)
+
+    def apply(self, nodes: Nodes) -> Iterator[Command]:
+        """Ask systemd to stop it."""
+        yield nodes[self.node].platform.stop_unit(self.unit)
+
+    def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
+        """Start it again, if systemd ran it."""
+        if seen["active"]:
+            yield nodes[self.node].platform.start_unit(self.unit)
+
+    def reverted(self, nodes: Nodes, seen: Any) -> Probe:
+        """Done when it runs again, if systemd ran it."""
+        return self._running(nodes) if seen["active"] else done("systemd did not run it before")
+
+    def objection_to_undo(self, nodes: Nodes) -> str | None:
+        """Starting it again needs the other node to have let go."""
+        return still_holds(nodes, nodes.peer_of(self.node).name, self.service)
+
+    def explain(self, nodes: Nodes, failure: Failure) -> tuple[str, str]:
+        """A daemon outside of systemd has to be ended by a person: nothing is killed by its name."""
+        if failure.probe.finding is not Finding.PARTIAL or not unit_on(nodes[self.node], self.unit).stopped:
+            return super().explain(nodes, failure)
+        return (
+            f"{self.service.name} is {failure.probe.reason}; systemd did not start it, so it cannot stop it",
+            f"End those processes on {self.node} by kill -TERM and their number, then type hamn-flow resume.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartService(_OnService):
+    """Start a daemon of the role.
+
+    Guide L519-L534.
+    """
+
+    @property
+    def what(self) -> str:
+        """Identity: one per service."""
+        return f"start.{self.service.name}"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when its unit is active."""
+        return self._running(nodes)
+
+    def apply(self, nodes: Nodes) -> Iterator[Command]:
+        """Ask systemd to start it."""
+        yield nodes[self.node].platform.start_unit(self.unit)
+
+    def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
+        """Stop it, unless it was running before."""
+        if not seen["active"]:
+            yield nodes[self.node].platform.stop_unit(self.unit)
+
+    def reverted(self, nodes: Nodes, seen: Any) -> Probe:
+        """Done when nothing of it is left, unless it was running before."""
+        return done("it was running before") if seen["active"] else self._stopped(nodes)
+
+    def objection(self, nodes: Nodes) -> str | None:
+        """The other node must have let go, of this service too, and what it needs must stand here."""
+        return still_holds(nodes, nodes.peer_of(self.node).name, self.service) or not_standing(nodes, self.node)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldService(Step):
+    """Keep a stopped daemon from being started by anything, until the next boot or until it is allowed.
+
+    A runtime mask. It comes after the stop, not before: systemd forgets the stop commands of a masked unit, and a
+    rollback must lift the mask before it can start the unit.
+    """
+
+    subject: str  # the service's name, for people
+    unit: str
+
+    @property
+    def what(self) -> str:
+        """Identity: one per service."""
+        return f"hold.{self.subject}"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when it is masked and did not slip in before that."""
+        unit = unit_on(nodes[self.node], self.unit)
+        seen = {"held": unit.held}
+        if not unit.present:
+            return done(f"there is no unit {self.unit} here", seen=seen)
+        if not unit.stopped:
+            return (partial if unit.held else todo)(f"{self.unit} is {unit.active_state}", seen=seen)
+        if not unit.held and unit.fragment_path.startswith("/etc/"):
+            # systemd.unit(5): /etc comes before /run, so a runtime mask would have no effect
+            warning = f"{self.unit} cannot be kept from starting: {unit.fragment_path} outranks a runtime mask"
+            return done("stopped", seen=seen, warning=warning)
+        return done("kept from starting", seen=seen) if unit.held else todo("it may be started", seen=seen)
+
+    def apply(self, nodes: Nodes) -> Iterator[Command]:
+        """Mask it."""
+        yield nodes[self.node].platform.hold_unit(self.unit)
+
+    def remedy(self, nodes: Nodes, failure: Failure) -> Iterator[Command]:
+        """Something started it between the stop and the mask: stop it again."""
+        del failure
+        unit = unit_on(nodes[self.node], self.unit)
+        if unit.held and not unit.stopped:
+            yield nodes[self.node].platform.stop_unit(self.unit)
+
+    def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
+        """Lift the mask, unless it was there before."""
+        if not seen["held"]:
+            yield nodes[self.node].platform.release_unit(self.unit)
+
+    def reverted(self, nodes: Nodes, seen: Any) -> Probe:
+        """Done when the mask is as it was."""
+        held = unit_on(nodes[self.node], self.unit).held
+        return done("as before") if held == seen["held"] else todo("kept from starting" if held else "not kept")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldBack(HoldService):
+    """Keep a daemon from being started before its turn, which comes later in the run."""
+
+    lasting: ClassVar[bool] = False  # its turn comes
+
+    @property
+    def what(self) -> str:
+        """Identity: one per service."""
+        return f"hold-back.{self.subject}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowService(Step):
+    """Let a daemon be started again, where a run had kept it from starting."""
+
+    subject: str  # the service's name, for people
+    unit: str
+
+    @property
+    def what(self) -> str:
+        """Identity: one per service."""
+        return f"allow.{self.subject}"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when it is not masked; a lasting mask is a person's, and stays."""
+        unit = unit_on(nodes[self.node], self.unit)
+        seen = {"held": unit.held}
+        if not unit.held:
+            return done("it may be started", seen=seen)
+        if unit.unit_file_state == "masked":
+            hint = f"Type systemctl unmask {self.unit} on {self.node} if it may start, then type hamn-flow resume."
+            return todo(f"{self.unit} is masked for good by a person", seen=seen, hint=hint)
+        return todo("kept from starting", seen=seen)
+
+    def apply(self, nodes: Nodes) -> Iterator[Command]:
+        """Lift the runtime mask."""
+        yield nodes[self.node].platform.release_unit(self.unit)
+
+    def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
+        """Keep it from starting again, if it was."""
+        if seen["held"]:
+            yield nodes[self.node].platform.hold_unit(self.unit)
+
+    def reverted(self, nodes: Nodes, seen: Any) -> Probe:
+        """Done when the mask is as it was."""
+        held = unit_on(nodes[self.node], self.unit).held
+        return done("as before") if held == seen["held"] else todo("kept from starting" if held else "not kept")

@@ -1,0 +1,82 @@
+"""Deactivate: one node lets go of the role, and leaves the shared disks to the other.
+
+The guide's "On the current primary management node" (L447-L494): the daemons are stopped in the reverse order of
+their start and kept from starting again, the shared paths are withdrawn from NFS, the database is stopped, the file
+systems are unmounted, the virtual IP is taken off, and the host name is set back. On a clean standby nothing is
+done. The xCAT daemons of service nodes are left alone (L455): since xCAT 2.6.10 they find the database again (L536).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hamn_flow.catalog import Site, Workflow
+from hamn_flow.facts.storage import Mounts, mount_at
+from hamn_flow.model.command import NodeName
+from hamn_flow.model.pair import Engine
+from hamn_flow.steps.addresses import ReleaseVirtualIp
+from hamn_flow.steps.checks import ArpingThere, NfsClientsToldOf, Reachable, RoomForDump, not_clean
+from hamn_flow.steps.databases import StopDatabase, database_service, database_unit
+from hamn_flow.steps.exports import UnexportShared, mount_points_of
+from hamn_flow.steps.file_systems import Unmount, WriteMarker, layers
+from hamn_flow.steps.names import SetHostName
+from hamn_flow.steps.preflight import dump_directory
+from hamn_flow.steps.services import HoldService, StopService, unit_of
+from hamn_flow.steps.step import Check, Stage, Step
+from hamn_flow.steps.xcat import DumpTables
+
+
+def stages(site: Site) -> Iterator[Stage]:
+    """The stages in the guide's order, for the node that the option names."""
+    node = site.node_named("node")
+    here, cluster = site.nodes[node], site.cluster
+    clean = not_clean(site.nodes, node) is None
+    held: list[Step] = []
+
+    yield Stage(name="check", steps=_checks(site, node))
+    if "dump" in site.options:
+        directory = f"{dump_directory(cluster, site.options['dump'])}/hamn-flow-{site.run}"
+        yield Stage(name="dump", steps=(DumpTables(node=node, directory=directory),))
+    mounts = here.get(Mounts())
+    mounted = [one for one in cluster.file_systems if mount_at(mounts, one.mount_point)]
+    markers = tuple(WriteMarker(node=node, file_system=one, cluster=cluster.name) for one in mounted)
+    yield Stage(name="mark", steps=markers)
+
+    for service in reversed(cluster.services):
+        unit = unit_of(here, service)
+        if service.name == "nfs" and cluster.features.nfs:
+            points = mount_points_of(cluster.file_systems)
+            yield Stage(name="unexport", steps=(UnexportShared(node=node, mount_points=points),))
+        yield Stage(name=f"stop-{service.name}", steps=(StopService(node=node, service=service, unit=unit),))
+        held.append(HoldService(node=node, subject=service.name, unit=unit))
+
+    if cluster.database.engine is Engine.POSTGRESQL and (unit := database_unit(here, cluster.database)):
+        yield Stage(name="stop-database", steps=(StopDatabase(node=node, service=database_service(unit), unit=unit),))
+        held.append(HoldService(node=node, subject="database", unit=unit))
+    yield Stage(name="hold", steps=() if clean else tuple(held))
+
+    for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
+        inner = f"-{depth}" if depth else ""
+        yield Stage(name=f"unmount{inner}", steps=tuple(Unmount(node=node, file_system=one) for one in layer))
+
+    yield Stage(name="release-virtual-ip", steps=(ReleaseVirtualIp(node=node, virtual_ip=cluster.virtual_ip),))
+    if cluster.features.set_host_name:
+        yield Stage(name="own-host-name", steps=(SetHostName(node=node, host_name=node),))
+
+
+def _checks(site: Site, node: NodeName) -> tuple[Check, ...]:
+    checks: list[Check] = [Reachable(node=node), ArpingThere(node=site.cluster.peer_of(node))]
+    if site.cluster.features.nfs:
+        checks.append(NfsClientsToldOf(node=node))
+    if "dump" in site.options:
+        checks.append(RoomForDump(node=node, directory=dump_directory(site.cluster, site.options["dump"])))
+    return tuple(checks)
+
+
+workflow = Workflow(
+    stages=lambda site: tuple(stages(site)),
+    options={
+        "node": "the node that lets go",
+        "dump": "a directory outside the shared disks, below which xCAT's tables are dumped first",
+    },
+)
