@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Interrupted, Unreachable
+from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import Command, Job, JobState, Key, Result
 from hamn_flow.model.events import CommandCancelled, CommandEnded, CommandLaunched, Event, StepBegun
@@ -75,10 +76,10 @@ class Acting:
         return tuple(row for row in self.journal.commands(self.run, step) if row.intent == intent)
 
     def look(self, question: Callable[[], Probe]) -> Probe:
-        """Ask the world; a node that does not answer makes the answer unknown."""
+        """Ask the world; a node that does not answer, or not in a way to be read, makes the answer unknown."""
         try:
             return question()
-        except Unreachable as error:
+        except (Unreachable, Unreadable) as error:
             return unknown(error.sentence, hint=error.hint)
 
     def attempt(

@@ -11,6 +11,7 @@ from hamn_flow.engine.plan import Foreseen, foresee
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Unreachable
 from hamn_flow.facts.node import Nodes
+from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.probe import Finding, unknown
 from hamn_flow.model.run import Run, StepRecord
@@ -29,7 +30,7 @@ def to_go_on(world: World, cluster: Cluster, run: Run) -> tuple[Foreseen, ...]:
 
 
 def to_undo(world: World, cluster: Cluster, run: Run, to: str = "") -> tuple[Foreseen, ...]:
-    """What a rollback would undo, in its order, and by which commands; `to` keeps that step's stage and earlier ones."""
+    """What a rollback would undo, in its order, and by which commands; `to` keeps that step's stage."""
     kept = kept_by(run, to)
     links = Links(cluster=cluster, world=world)
     try:
@@ -47,7 +48,7 @@ def _undo(step: Step, record: StepRecord, nodes: Nodes) -> Foreseen:
         found = step.reverted(nodes, seen)
         if found.finding is not Finding.DONE and not step.nothing_to_undo:
             commands = tuple(command.text for command in step.revert(nodes, seen))
-    except Unreachable as error:
+    except (Unreachable, Unreadable) as error:
         found = unknown(error.sentence, hint=error.hint)
     left = step.nothing_to_undo or found.finding is Finding.DONE
     return Foreseen(

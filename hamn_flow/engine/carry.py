@@ -11,6 +11,7 @@ from hamn_flow.engine.backward import order_of_undo, undo
 from hamn_flow.engine.forward import SETTLED, look_again, settle
 from hamn_flow.engine.machine import START, Checkpoints
 from hamn_flow.errors import Interrupted, OutcomeUnknown, Refused, StaleDriver, Unreachable
+from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import CheckpointReached, NodeSeen, RunEnded, RunHalted, StepSettled
 from hamn_flow.model.run import Run, RunState, StepRecord, StepState
@@ -105,7 +106,7 @@ class _Halting:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, (Interrupted, OutcomeUnknown, StaleDriver, Unreachable)):
+        if not isinstance(error, (Interrupted, OutcomeUnknown, StaleDriver, Unreachable, Unreadable)):
             return
         run = self.acting.now()
         if run.summary.state is RunState.WAITING:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from hamn_flow.catalog import Catalog, Site
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Invalid, Refused, Unreachable
 from hamn_flow.facts.node import Nodes
+from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.probe import Finding, Probe, unknown
@@ -53,8 +55,9 @@ class Preview:
 
     @property
     def problems(self) -> tuple[Foreseen, ...]:
-        """The checks that are not satisfied."""
-        return tuple(step for step in self.steps if step.kind == "check" and step.finding is not Finding.DONE)
+        """The checks before the first act that are not satisfied; later ones need what is done before them."""
+        first = takewhile(lambda step: step.kind == "check", self.steps)
+        return tuple(step for step in first if step.finding is not Finding.DONE)
 
 
 def stages_for(
@@ -99,7 +102,7 @@ def foresee(step: Step, stage: str, nodes: Nodes) -> Foreseen:
     acts = step.once or found.finding is not Finding.DONE
     try:
         commands = tuple(command.text for command in step.apply(nodes)) if acts else ()
-    except Unreachable as error:
+    except (Unreachable, Unreadable) as error:
         commands, reason = (), f"{reason}; {error.sentence}"
     return Foreseen(
         stage=stage,
@@ -119,7 +122,7 @@ def foresee(step: Step, stage: str, nodes: Nodes) -> Foreseen:
 def _look(step: Step, nodes: Nodes) -> Probe:
     try:
         return step.probe(nodes)
-    except Unreachable as error:
+    except (Unreachable, Unreadable) as error:
         return unknown(error.sentence, hint=error.hint)
 
 
