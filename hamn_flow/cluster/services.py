@@ -1,7 +1,8 @@
 """The services that may follow the role: their units, ports and process titles, and the order in which they start.
 
 Unit names are those of xCAT's own service map (perl-xCAT/xCAT/Utils.pm), because each distribution has others; the
-first one that is loaded on the node is meant. Titles and ports prove that a stopped service is really gone.
+first one that is loaded on the node is meant. Titles and ports prove that a stopped service is really gone; a title
+is what a process calls itself, or the name of its program, never its arguments (facts/scripts/processes.pl).
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ _XCATD = Service(
     units=("xcatd",),
     ports=("tcp/3001", "tcp/3002"),
     # xcatd starts in.tftpd itself, and one that outlives it keeps /tftpboot busy (xCAT issue 2436)
-    titles=("xcatd: ", "/usr/sbin/in.tftpd", "in.tftpd"),
+    titles=("xcatd: ", "in.tftpd"),
 )
 
 _ALL = (
     Service(name="nfs", units=("nfs-server", "nfsserver", "nfs-kernel-server", "nfs"), ports=("tcp/2049",)),
     Service(name="ntp", units=("chronyd", "chrony", "ntpd", "ntp", "ntpsec"), ports=("udp/123",)),
     # port 53 is no proof: systemd-resolved listens there too
-    Service(name="named", units=("named", "bind9"), titles=("/usr/sbin/named", "named ")),
+    Service(name="named", units=("named", "bind9"), titles=("named",)),
     _XCATD,
     Service(
-        name="httpd", units=("httpd", "apache2"), ports=("tcp/80",), titles=("/usr/sbin/httpd", "/usr/sbin/apache2")
+        name="httpd", units=("httpd", "apache2"), ports=("tcp/80",), titles=("httpd", "apache2")
     ),
     Service(name="hdwr_svr", units=("hdwr_svr",)),
     Service(name="cnmd", units=("cnmd", "cnm")),
@@ -33,25 +34,25 @@ _ALL = (
         name="dhcp",
         units=("dhcpd", "isc-dhcp-server", "dhcp3-server"),
         ports=("udp/67",),
-        titles=("/usr/sbin/dhcpd", "dhcpd "),
+        titles=("dhcpd",),
     ),
     Service(
         name="kea",
         units=("kea-dhcp4", "kea-dhcp4-server", "isc-kea-dhcp4-server"),
         ports=("udp/67",),
-        titles=("/usr/sbin/kea-dhcp4", "kea-dhcp4 "),
+        titles=("kea-dhcp4",),
     ),
     Service(name="kea-dhcp6", units=("kea-dhcp6", "kea-dhcp6-server", "isc-kea-dhcp6-server")),
     Service(name="kea-ddns", units=("kea-dhcp-ddns", "kea-dhcp-ddns-server", "isc-kea-dhcp-ddns-server")),
     Service(name="kea-ctrl-agent", units=("kea-ctrl-agent", "isc-kea-ctrl-agent")),
     Service(
-        name="conserver", units=("conserver", "conserver-server"), ports=("tcp/782",), titles=("/usr/sbin/conserver",)
+        name="conserver", units=("conserver", "conserver-server"), ports=("tcp/782",), titles=("conserver",)
     ),
     Service(
         name="goconserver",
         units=("goconserver",),
         ports=("tcp/12429", "tcp/12430"),
-        titles=("/usr/bin/goconserver", "/usr/local/bin/goconserver"),
+        titles=("goconserver",),
     ),
 )
 

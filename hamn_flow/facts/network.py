@@ -201,6 +201,37 @@ class ResolvesTo:
         return tuple(dict.fromkeys(line.split()[0] for line in text.splitlines() if line.strip()))
 
 
+BOOT_FILES = (
+    "/etc/rc.local",
+    "/etc/rc.d/rc.local",
+    "/etc/sysconfig/network-scripts",
+    "/etc/sysconfig/network",
+    "/etc/network",
+    "/etc/netplan",
+    "/etc/NetworkManager/system-connections",
+    "/etc/systemd/network",
+    "/etc/keepalived",
+)
+"""Where an address is given that shall be there after a boot, on the distributions that xCAT knows."""
+
+
+@dataclass(frozen=True)
+class MadeToLast:
+    """The files by which a node would bring an address up when it boots (guide L501; domain T24)."""
+
+    address: str
+
+    def command(self, platform: Platform) -> Command:
+        """Names of files only: what else stands in them may be a password."""
+        return platform.run("grep", "-rlswF", "--", self.address, *BOOT_FILES)
+
+    def parse(self, result: Result) -> tuple[str, ...]:
+        """Each once. Status 1 is none; status 2 as well, where some of the places are not there."""
+        if result.status not in {0, 1, 2}:
+            raise unreadable("what brings addresses up at boot", result)
+        return tuple(dict.fromkeys(result.text.splitlines()))
+
+
 @dataclass(frozen=True)
 class DnsAnswer:
     """What one DNS server answers, which proves more than makedns' exit status (domain T31)."""

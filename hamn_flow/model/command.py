@@ -57,7 +57,7 @@ class Result:
 
 
 class JobState(StrEnum):
-    """What a node says of a key (see transport/launcher.pl)."""
+    """What a node says of a key (see transport/launcher)."""
 
     NONE = "none"  # never launched under this key
     UNSTARTED = "unstarted"  # claimed, never ran; the key stays used

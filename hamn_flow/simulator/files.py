@@ -1,4 +1,4 @@
-"""Files and directories: `cat`, `cut`, `sed`, `stat`, `find`, `df`, `rm`, `mkdir`, write_file.pl."""
+"""Files and directories: `cat`, `cut`, `grep`, `sed`, `stat`, `find`, `df`, `rm`, `mkdir`, write_file.pl."""
 
 from __future__ import annotations
 
@@ -66,6 +66,23 @@ def sed(host: Host) -> Result:
         return refused(2, f"sed: can't read {path}: No such file or directory\n")
     names = (re.match(r"console\s*([^\s{]*)", text) for text in file.content.splitlines())
     return ok("".join(found[1] + "\n" for found in names if found))
+
+
+def grep(host: Host) -> Result:
+    """`grep -rlswF -- TEXT PATHS...`: the files below them in which the text stands as a word."""
+    match host.words:
+        case ("-rlswF", "--", text, *paths):
+            pass
+        case _:
+            raise host.unknown()
+    word = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+    found = []
+    for path in paths:
+        file_system, relative = host.state.locate(host.node, path)
+        for name, file in sorted(file_system.files.items()):
+            if (name == relative or name.startswith(relative + "/")) and word.search(file.content):
+                found.append(path + name.removeprefix(relative) + "\n")
+    return ok("".join(found)) if found else refused(2, "")  # some of the places are not there
 
 
 def stat(host: Host) -> Result:
@@ -171,6 +188,7 @@ def write_file_script(host: Host) -> Result:
 PROGRAMS: dict[str, Program] = {
     "cat": cat,
     "cut": cut,
+    "grep": grep,
     "sed": sed,
     "stat": stat,
     "find": find,

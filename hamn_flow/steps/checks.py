@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from hamn_flow.errors import Unreachable
 from hamn_flow.facts.exports import NfsClients
-from hamn_flow.facts.network import ArpingFlavour, HostName, ResolvesTo
+from hamn_flow.facts.network import ArpingFlavour, HostName, MadeToLast, ResolvesTo
 from hamn_flow.facts.node import Nodes
 from hamn_flow.facts.postgresql import PostgresServer
 from hamn_flow.facts.services import Clock, Units
@@ -290,6 +290,29 @@ class VirtualIpResolves(Check):
         return todo(
             f"{name} is {', '.join(found) or 'not known'} on {self.node}, not {address}",
             hint=f"Write a line `{address} {name}` into /etc/hosts on {self.node}.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualIpNotKept(Check):
+    """Nothing on this node brings the virtual IP up at boot (T24)."""
+
+    virtual_ip: VirtualIp
+
+    @property
+    def what(self) -> str:
+        """Identity."""
+        return "virtual-ip-not-kept"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when no file of the boot names it: a node that boots must come up without it (guide L234, L494)."""
+        address = self.virtual_ip.address
+        found = nodes[self.node].get(MadeToLast(address))
+        if not found:
+            return done(f"{self.node} boots without {address}")
+        return todo(
+            f"{self.node} may come up with {address} when it boots: {', '.join(found)}",
+            hint=f"Take {address} out of {found[0]} on {self.node}.",
         )
 
 

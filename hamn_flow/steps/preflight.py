@@ -17,6 +17,7 @@ from hamn_flow.steps.checks import (
     SameXcat,
     StorageThere,
     UnitsThere,
+    VirtualIpNotKept,
     VirtualIpResolves,
     daemons_of,
 )
@@ -36,6 +37,7 @@ def of_node(nodes: Nodes, node: NodeName) -> tuple[Check, ...]:
         UnitsThere(node=node, services=daemons_of(cluster, unit)),
         ArpingThere(node=node),
         VirtualIpResolves(node=node, virtual_ip=cluster.virtual_ip),
+        VirtualIpNotKept(node=node, virtual_ip=cluster.virtual_ip),
     ]
     if postgresql:
         addresses = tuple(spec.address for spec in cluster.nodes)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from hamn_flow.facts.network import ListeningPorts
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.services import LastLines, Unit, Units
 from hamn_flow.model.command import Command
@@ -52,9 +53,12 @@ class _OnService(Step):
         return say(f"running{outside}: {', '.join(signs)}", seen={"active": active})
 
     def _running(self, nodes: Nodes) -> Probe:
-        """Done when its unit is active; what its ports and titles prove is that it is gone, not that it works."""
-        unit = unit_on(nodes[self.node], self.unit)
+        """Done when its unit is active and it listens; a site may use some of its ports only."""
+        node = nodes[self.node]
+        unit = unit_on(node, self.unit)
         seen = {"active": not unit.stopped}
+        if unit.active and self.service.ports and not set(self.service.ports) & node.get(ListeningPorts()):
+            return partial(f"started, but nobody listens on {' or '.join(self.service.ports)}", seen=seen)
         if unit.active:
             return done("running", seen=seen)
         return (todo if unit.stopped else partial)(f"its unit {self.unit} is {unit.active_state}", seen=seen)

@@ -195,7 +195,7 @@ def test_a_table_changes_what_is_known_of_a_service() -> None:
 
 def test_xcatd_takes_its_tftp_server_along() -> None:
     xcatd = services.KNOWN["xcatd"]
-    seen = "/usr/sbin/in.tftpd -v -l -s /tftpboot -m /etc/tftpmapfile4xcat.conf"
+    seen = "in.tftpd"  # as a list of processes names it
     assert any(seen.startswith(title) for title in xcatd.titles)
     assert xcatd.ports == ("tcp/3001", "tcp/3002")
 

@@ -148,17 +148,27 @@ def test_the_shell_that_it_was_typed_in_is_marked_as_ours(disk: Disk) -> None:
     assert [(holder.kind, holder.ours) for holder in fact.parse(from_shell)] == [("cwd", True)]
 
 
-def test_a_mount_that_goes_with_ours_is_no_holder(disk: Disk) -> None:
+def test_copies_that_go_with_our_mounts_are_no_holders(disk: Disk) -> None:
     disk.do("mount", "--make-rshared", "/")
-    disk.keep(*disk.inside("unshare", "-m", "--propagation", "slave", "sh", "-c", "echo ready; exec cat"))
+    service = disk.keep(*disk.inside("unshare", "-m", "--propagation", "slave", "sh", "-c", "echo ready; exec cat"))
     disk.mount()
     mounts = Mounts().parse(disk.script("mounts.pl"))
     assert len([mount for mount in mounts if mount.device == disk.number]) == 2
-
     assert holders(disk) == ()
 
+    mounted_upon(disk)
+    assert [(found.pid, found.detail) for found in holders(disk)] == [(0, f"{disk.mount_point}/sub")]
+
+    inside = ("nsenter", "-t", str(service.pid), "-m", "--", "mount", "-t", "tmpfs", "none")
+    assert run(*inside, f"{disk.mount_point}/lost+found").status == 0
+    only_there = f"{disk.mount_point}/lost+found in another mount namespace"
+    assert {(found.pid, found.detail) for found in holders(disk)} == (
+        {(0, f"{disk.mount_point}/sub"), (service.pid, only_there)}
+    )
+    disk.do("umount", f"{disk.mount_point}/sub")
     disk.do("umount", disk.mount_point)
-    assert device(disk).free
+    assert not device(disk).free  # the service's copy stays, with what is mounted upon it
+    assert {found.pid for found in holders(disk)} == {service.pid}
 
 
 ON_AN_AUTOMOUNTER = """

@@ -15,6 +15,7 @@ from hamn_flow.facts.network import (
     DnsAnswer,
     HostName,
     ListeningPorts,
+    MadeToLast,
     Nameservers,
     PromoteSecondaries,
     ResolvesTo,
@@ -88,6 +89,15 @@ LOOKS: list[tuple[Fact[Any], str, float]] = [
     (Answers(VIP, Arping.HABETS), "arping -0 -c 2 -i eth0 10.97.0.100", 15),
     (ListeningPorts(), "ss -Hlntu", 10),
     (HostName(), "hostname", 10),
+    (
+        MadeToLast("10.97.0.100"),
+        (
+            "grep -rlswF -- 10.97.0.100 /etc/rc.local /etc/rc.d/rc.local /etc/sysconfig/network-scripts "
+            "/etc/sysconfig/network /etc/network /etc/netplan /etc/NetworkManager/system-connections /etc/systemd/network "
+            "/etc/keepalived"
+        ),
+        10,
+    ),
     (ResolvesTo("mn"), "getent ahostsv4 mn", 10),
     (DnsAnswer("10.97.0.100", "cn1"), "dig +short +time=2 +tries=1 @10.97.0.100 cn1 A", 10),
     (Nameservers(), "perl - show < resolver.pl", 20),

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
+import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -49,6 +50,8 @@ from hamn_flow.model.run import (
     StepRecord,
     StepState,
 )
+
+pytestmark = pytest.mark.timeout(400)  # where it fails, hypothesis takes up to 300 s to find the shortest way there
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 HOLDER = Holder(pid=1, host="mn1", user="root", since=START, what="start planned_failover")
@@ -348,4 +351,9 @@ class JournalAndModel(RuleBasedStateMachine):
 
 
 TestJournalAndModel = JournalAndModel.TestCase
-TestJournalAndModel.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestJournalAndModel.settings = settings(
+    max_examples=30,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],  # each example syncs files
+)

@@ -232,7 +232,7 @@ def test_t29_zeros_at_the_end_make_no_other_version(numbers: list[int], zeros: i
         ("host all all 10.97.0.12/32 reject", False),
     ],
 )
-def test_access_lists_are_read_as_postgresql_reads_them(line: str, admits: bool) -> None:  # noqa: FBT001 - a table's column
+def test_access_lists_are_read_as_postgresql_reads_them(line: str, admits: bool) -> None:
     assert admitted([line], "10.97.0.12") is admits
 
 

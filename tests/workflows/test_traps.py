@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from hamn_flow.errors import StepFailed
+from hamn_flow.errors import Refused, StepFailed
 from hamn_flow.facts.network import Arping
 from hamn_flow.model.pair import VirtualIp
 from hamn_flow.model.probe import Finding
 from hamn_flow.model.run import RunState
 from hamn_flow.simulator.faults import Fails, Lies
-from hamn_flow.simulator.state import Address
+from hamn_flow.simulator.state import Address, File
 from hamn_flow.steps.addresses import ReleaseVirtualIp
 from tests.steps.conftest import MN1, Pair, new_pair
 from tests.workflows.conftest import Site
@@ -151,6 +151,14 @@ def test_t24_nothing_is_made_to_last_over_a_boot(site: Site) -> None:
     assert not node.mounts
     assert [address.address for address in node.addresses] == ["10.97.0.12"]
     assert not any(unit.active for name, unit in node.units.items() if name in {"xcatd.service", "named.service"})
+
+
+def test_t24_a_virtual_ip_that_would_come_back_at_boot_is_found_before_anything_is_touched(site: Site) -> None:
+    site.world.node("mn1").root.files["/etc/rc.local"] = File("ifconfig eth0:0 10.97.0.100 netmask 255.255.255.0\n")
+    site.world.node("mn2").root.files["/etc/netplan/01.yaml"] = File("addresses: [10.97.0.1005/24]\n")
+    with pytest.raises(Refused, match=r"mn1 may come up with 10\.97\.0\.100 when it boots: /etc/rc\.local"):
+        site.start("planned-failover")
+    assert not site.world.state.log
 
 
 def test_t25_the_nameserver_line_is_a_valid_one_and_there_once(site: Site) -> None:

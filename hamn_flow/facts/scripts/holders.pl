@@ -53,14 +53,6 @@ sub mounts_of {
 
 sub by_id { return map { $_->{id} => $_ } @_ }
 
-# The mounts of the file system itself, and what is mounted on it. The mount that is to go is no holder of itself, nor
-# are its copies that go with it: those whose parent receives what is mounted and unmounted on our mount's parent.
-my ($here, @others) = namespaces();
-my @mounts = mounts_of($here->{mounts});
-my %mounts = by_id(@mounts);
-my ($target) = reverse grep { $_->{device} eq $number && $_->{point} eq $mount_point } @mounts;
-my $group = $target && $mounts{ $target->{parent} } ? $mounts{ $target->{parent} }{shared} : '';
-
 sub stands_on {
     my ($mount, $all) = @_;
     for (my $below = $all->{ $mount->{parent} }; $below; $below = $all->{ $below->{parent} }) {
@@ -70,17 +62,28 @@ sub stands_on {
     return 0;
 }
 
-for my $mount (@mounts) {
-    next if $target && $mount->{id} eq $target->{id};
-    holds('mount', 0, $mount->{point}) if $mount->{device} eq $number || stands_on($mount, \%mounts);
+# The mounts of the file system itself, and what is mounted on it. The mount that is to go is no holder of itself, nor
+# are copies that go with it, or with a mount here that is named anyway: those whose parent receives what is mounted
+# and unmounted here.
+my ($here, @others) = namespaces();
+my @mounts = mounts_of($here->{mounts});
+my %mounts = by_id(@mounts);
+my ($target) = reverse grep { $_->{device} eq $number && $_->{point} eq $mount_point } @mounts;
+my (%groups, %here_too);
+
+for my $mount (grep { $_->{device} eq $number || stands_on($_, \%mounts) } @mounts) {
+    my $parent = $mounts{ $mount->{parent} };
+    $groups{ $parent->{shared} } = 1 if $parent && $parent->{shared} ne '';
+    $here_too{"$mount->{device} $mount->{point}"} = 1;
+    holds('mount', 0, $mount->{point}) unless $target && $mount->{id} eq $target->{id};
 }
 for my $space (@others) {
     my @there = mounts_of($space->{mounts});
     my %there = by_id(@there);
-    for my $mount (@there) {
-        next unless $mount->{device} eq $number || stands_on($mount, \%there);
+    for my $mount (grep { $_->{device} eq $number || stands_on($_, \%there) } @there) {
         my $parent = $there{ $mount->{parent} };
-        next if $mount->{device} eq $number && $group ne '' && $parent && $parent->{peers}{$group};
+        my $known  = $here_too{"$mount->{device} $mount->{point}"};
+        next if $known && $parent && grep { $groups{$_} } keys %{ $parent->{peers} };
         holds('mount', $space->{pid}, "$mount->{point} in another mount namespace");
     }
 }
