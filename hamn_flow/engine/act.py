@@ -14,7 +14,7 @@ from hamn_flow.engine.world import World
 from hamn_flow.errors import Interrupted, Unreachable
 from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.journal import Journal
-from hamn_flow.model.command import Command, Job, JobState, Key, Result
+from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.model.events import CommandCancelled, CommandEnded, CommandLaunched, Event, StepBegun
 from hamn_flow.model.probe import Finding, Probe, todo, unknown
 from hamn_flow.model.run import CommandRecord, Decision, Direction, Run, StepRecord
@@ -105,16 +105,20 @@ class Acting:
             ),
         )
         command: Command | None = None
+        job: Job | None = None
         result: Result | None = None
         for number, command in enumerate(commands):
             if number:
                 self.stop_if_asked(pending)
-            result, pending = self._run(intent, number, command, pending)
+            job, pending = self._run(intent, number, command, pending)
+            result = job.result
             if result is None or result.status not in step.fine_statuses:
                 break
         found = self.look(after)
         if step.once and direction is Direction.FORWARD and (result is None or result.status not in step.fine_statuses):
             found = todo(_said(command, result), hint=found.hint)
+        if command and job and job.state is JobState.LOST and found.finding is not Finding.DONE:
+            found = unknown(f"{_lost(command.text, command.node)}; {found.reason}")
         failed = found.finding is not Finding.DONE
         failure = Failure(command=command, result=result, probe=found) if failed else None
         return Attempt(found=found, failure=failure, pending=pending)
@@ -127,12 +131,24 @@ class Acting:
         intent = Intent(step=step.name, position=record.position, number=record.intents, direction=direction)
         self.record(*self._run(intent, number, command, ())[1])
 
-    def resolve(self, step: str) -> None:
-        """Learn what became of commands whose end is not recorded; a running one is waited for."""
+    def resolve(self, step: str) -> str:
+        """Learn what became of commands whose end is not recorded; a running one is waited for.
+
+        A sentence, once, for one of which nobody can say whether it still runs; empty otherwise.
+        """
+        doubt = ""
         for row in self.journal.commands(self.run, step):
             if row.ended_at is None:
                 job = self.links.attach(row.node, row.key, REATTACHED_DEADLINE, self._cancelling)
                 self.record(self._ended(row.key, job))
+                doubt = _lost(row.text, row.node) if job.state is JobState.LOST else doubt
+        return doubt
+
+    def look_at_open(self, step: str, question: Callable[[], Probe]) -> Probe:
+        """Look at a step whose last attempt may have been cut off: first at its commands, then at the world."""
+        doubt = self.resolve(step)
+        found = self.look(question)
+        return found if found.finding is Finding.DONE or not doubt else unknown(f"{doubt}; {found.reason}")
 
     def stop_if_asked(self, pending: tuple[Event, ...] = ()) -> None:
         """Interrupted, between two commands, if the person wants to stop."""
@@ -143,7 +159,7 @@ class Acting:
 
     def _run(
         self, intent: Intent, number: int, command: Command, pending: tuple[Event, ...]
-    ) -> tuple[Result | None, tuple[Event, ...]]:
+    ) -> tuple[Job, tuple[Event, ...]]:
         key = Key(f"{self.run}-{intent.position}-{intent.number}-{number}")
         launched = CommandLaunched(
             run=self.run,
@@ -157,7 +173,7 @@ class Acting:
         )
         self.record(*pending, launched)
         job = self.links.run(key, command, self._cancelling)
-        return job.result, (self._ended(key, job),)
+        return job, (self._ended(key, job),)
 
     def _cancelling(self, key: Key, signal: str) -> None:
         self.record(CommandCancelled(run=self.run, key=key, signal=signal))
@@ -189,6 +205,10 @@ def last_lines(result: Result) -> str:
     """The end of what a command printed, errors last, short enough to keep."""
     lines = [line[:LONGEST_LINE] for line in (result.text.splitlines() + result.error_text.splitlines())]
     return "\n".join(lines[-LAST_LINES:])
+
+
+def _lost(text: str, node: NodeName) -> str:
+    return f"it is not known how `{text}` on {node} ended, nor whether it still runs"
 
 
 def _said(command: Command | None, result: Result | None) -> str:

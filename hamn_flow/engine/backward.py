@@ -24,9 +24,9 @@ def undo(acting: Acting, step: Step) -> None:
     unmounted is an act like any other.
     """
     acting.stop_if_asked()
-    acting.resolve(step.name)
     seen = acting.step(step.name).seen
     if step.nothing_to_undo:
+        acting.resolve(step.name)
         _undone(acting, step, step.nothing_to_undo)
         return
     nodes = acting.links.nodes
@@ -37,7 +37,7 @@ def undo(acting: Acting, step: Step) -> None:
         commands=lambda: step.revert(nodes, seen),
         look=lambda: step.reverted(nodes, seen),
     )
-    found = acting.look(way.look)
+    found = acting.look_at_open(step.name, way.look)
     if found.finding is Finding.DONE:
         _undone(acting, step, found.reason)
     elif found.finding is not Finding.UNKNOWN:

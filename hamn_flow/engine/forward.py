@@ -40,8 +40,6 @@ def settle(acting: Acting, step: Step) -> None:
     record = acting.step(step.name)
     if record.state in SETTLED:
         return
-    if record.state in OPEN:
-        acting.resolve(step.name)
     nodes = acting.links.nodes
     way = Way(
         step=step,
@@ -50,7 +48,7 @@ def settle(acting: Acting, step: Step) -> None:
         commands=lambda: step.apply(nodes),
         look=lambda: step.probe(nodes),
     )
-    found = acting.look(way.look)
+    found = acting.look_at_open(step.name, way.look) if record.state in OPEN else acting.look(way.look)
     if isinstance(step, PersonStep):
         _settle_by_person(acting, step, found)
     elif found.finding is Finding.DONE and not _still_to_do(acting, step, record):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from hamn_flow.engine.world import World
 from hamn_flow.errors import OutcomeUnknown, Rebooted, StaleDriver, TimedOut, Unreachable
@@ -30,6 +30,11 @@ class Cancelling(Protocol):
     def __call__(self, key: Key, signal: str) -> None:
         """The key's job is about to be sent that signal."""
         ...
+
+
+def _only_away(error: BaseException) -> bool:
+    """A node that was rebooted is there again, but it is not the one that the command was sent to."""
+    return isinstance(error, Unreachable) and not isinstance(error, Rebooted)
 
 
 @dataclass
@@ -63,7 +68,7 @@ class Links:
         """Run a command that only reads; Unreachable if the node does not answer at a second try either."""
         try:
             return self._connection(command.node)[0].look(command)
-        except TimedOut:
+        except (TimedOut, Rebooted):
             raise
         except Unreachable:
             self._drop(command.node)
@@ -81,7 +86,7 @@ class Links:
         connection, generation = self._connection(command.node)
         try:
             connection.launch(key, command, generation=generation, owner=self.owner)
-        except OutcomeUnknown:
+        except Unreachable:
             self._drop(command.node)
         return self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
 
@@ -112,6 +117,8 @@ class Links:
         while True:
             try:
                 return self._connection(node)[0].wait(key, max(0.0, until - self.world.monotonic()))
+            except Rebooted:
+                raise
             except Unreachable:
                 self._drop(node)
                 self._find_again(node)
@@ -121,7 +128,7 @@ class Links:
         retrying = Retrying(
             stop=stop_after_delay(self.cluster.policy.reconnect),
             wait=wait_exponential(multiplier=0.1, max=5.0),
-            retry=retry_if_exception_type(Unreachable),
+            retry=retry_if_exception(_only_away),
             sleep=self.world.sleep,
             reraise=True,
         )
@@ -138,16 +145,15 @@ class Links:
     def _connection(self, node: NodeName) -> tuple[Connection, int]:
         if node not in self._open:
             connection = self.world.connect(self.cluster.node(node))
-            generation = self._claim(connection)
-            self._open[node] = (connection, generation)
-            before = self.known_boots.setdefault(node, connection.hello.boot_id)
-            self.seen(node, connection.hello, generation)
-            if before != connection.hello.boot_id:
-                self.known_boots[node] = connection.hello.boot_id
+            boot_id = connection.hello.boot_id
+            if self.known_boots.setdefault(node, boot_id) != boot_id:
+                connection.close()
                 raise Rebooted(
                     f"{node} was rebooted while the run was under way",
                     hint="Type hamn-flow resume: it looks at everything again.",
                 )
+            self._open[node] = (connection, self._claim(connection))
+            self.seen(node, connection.hello, self._open[node][1])
         return self._open[node]
 
     def _claim(self, connection: Connection) -> int:

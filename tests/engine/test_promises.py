@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from tests.engine.toys import (
     Silent,
     SwapCable,
     Write,
+    WriteSlowly,
     WriteTwice,
     WriteUnless,
     WriteWhenFree,
@@ -220,6 +225,29 @@ def test_a_person_settles_what_stays_in_doubt(bench: Bench) -> None:
         confirm(desk, run, "a.write.one", "I looked behind the veil")
         assert resume(desk, run) is RunState.DONE
     assert bench.lines("one") == 1
+
+
+def test_a_command_of_which_nobody_knows_how_it_ended_is_not_tried_again(bench: Bench) -> None:
+    """Its wrapper on the node is killed, so that the command runs on and its status is never known."""
+    bench.procedure([WriteSlowly(node=NODE, path=bench.path("one"))])
+
+    def kill_wrapper() -> None:
+        for _ in range(600):
+            for mark in Path(bench.path("node-a")).glob("*/jobs/*/running.*"):
+                os.kill(int(mark.name.split(".")[1]), signal.SIGKILL)
+                return
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill_wrapper)
+    killer.start()
+    run = started(bench, Unreachable)
+    killer.join()
+    assert (bench.states(), bench.lines("one"), len(bench.run(run).commands)) == (["in_doubt"], 0, 1)
+    while not bench.lines("one"):
+        time.sleep(0.05)
+    with bench.desk() as desk:
+        assert resume(desk, run) is RunState.DONE
+    assert (bench.lines("one"), len(bench.run(run).commands)) == (1, 1)
 
 
 def test_no_way_back_past_what_is_irreversible(bench: Bench) -> None:

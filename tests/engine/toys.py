@@ -139,6 +139,18 @@ class Silent(Write):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WriteSlowly(Write):
+    """Write a line after a few seconds."""
+
+    def apply(self, nodes: Nodes) -> Iterator[Command]:
+        del nodes
+        yield Command(node=self.node, argv=("perl", "-", self.path), text_in=SLOWLY, script="slowly.pl")
+
+
+SLOWLY = "sleep 3; open my $file, '>>', $ARGV[0] or die; print $file qq(written\n); close $file or die;"
+
+
+@dataclass(frozen=True, kw_only=True)
 class IsThere(Check):
     """A file is there."""
 
