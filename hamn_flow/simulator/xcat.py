@@ -76,6 +76,8 @@ def tabdump(host: Host) -> Result:
                 return refused(1, f"Error: [{host.node.host_name}]: No such table: {name}\n")
             if name not in tables:
                 tables[name] = []  # opening a table that is missing makes it
+                if not host.job:
+                    host.state.violations.append(f"{host.text} on {host.node.name} was to look, and made the table")
             return ok(dumped(tables, name))
         case _:
             raise host.unknown()

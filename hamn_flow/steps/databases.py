@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.postgresql import PostgresServer
 from hamn_flow.facts.services import LastLines, Processes
+from hamn_flow.facts.storage import Mounts, mount_at
 from hamn_flow.facts.xcat import DatabaseLocation, Table
 from hamn_flow.model.command import Command
 from hamn_flow.model.pair import Database, Engine, Service
@@ -16,6 +17,7 @@ from hamn_flow.steps.evidence import is_postgres, still_holds
 from hamn_flow.steps.services import StartService, StopService
 from hamn_flow.steps.step import Check, Failure
 
+XCAT_DIRECTORY = "/etc/xcat"
 LOCK_FILE = "postmaster.pid"
 ENGINES = {Engine.POSTGRESQL: "Pg", Engine.SQLITE: "SQLite"}  # as cfgloc and lsxcatd call them
 
@@ -115,7 +117,12 @@ class DatabaseAnswers(Check):
         return "database-answers"
 
     def probe(self, nodes: Nodes) -> Probe:
-        """Done when the site table can be read and names the virtual IP."""
+        """Done when the site table can be read and names the virtual IP.
+
+        Asked only where /etc/xcat is mounted: xCAT makes tables that it does not find, on the node's own disk too.
+        """
+        if mount_at(nodes[self.node].get(Mounts()), XCAT_DIRECTORY) is None:
+            return todo(f"{XCAT_DIRECTORY} is not mounted on {self.node}")
         rows = nodes[self.node].get(Table("site", bypass=True))
         if rows is None:
             return todo(

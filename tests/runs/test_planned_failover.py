@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hamn_flow.engine.begin import resume, rollback, skip, start
+from hamn_flow.engine.plan import preview
 from hamn_flow.errors import HamnError, Refused, StepFailed, Unreachable
 from hamn_flow.model.pair import OnBusy
 from hamn_flow.model.run import RunState, StepState
@@ -29,6 +30,16 @@ def test_it_moves_the_role_and_rolls_back_to_where_it_began(pair: Pair) -> None:
         assert rollback(desk, run) is RunState.ROLLED_BACK
     assert pair.world.picture() == before
     pair.assert_safe()
+
+
+def test_a_plan_changes_nothing(pair: Pair) -> None:
+    before = pair.world.picture()
+    with pair.desk() as desk:
+        planned = preview(desk.world, desk.cluster, desk.catalog, PROCEDURE, {})
+    assert not planned.problems
+    assert pair.world.state.log == []
+    pair.assert_safe()
+    assert pair.world.picture() == before
 
 
 def test_it_goes_there_and_back_again_and_a_run_that_was_overtaken_is_not_rolled_back(pair: Pair) -> None:
