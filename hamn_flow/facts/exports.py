@@ -30,7 +30,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Exports:
-    """What is exported now; remembered before a release, for going back (domain T20)."""
+    """What is exported now; remembered before a release, for going back (trap T20)."""
 
     def command(self, platform: Platform) -> Command:
         """The kernel's list with all options."""
@@ -53,7 +53,7 @@ class Exports:
 
 @dataclass(frozen=True)
 class Shown:
-    """The paths that clients of this server are shown (domain T33)."""
+    """The paths that clients of this server are shown (trap T33)."""
 
     server: str
 
@@ -71,7 +71,7 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class NfsClient:
-    """A client that has something mounted from here; it hangs while the exports are gone (guide L6, domain T56)."""
+    """A client that has something mounted from here; it hangs while the exports are gone (guide L6, trap T56)."""
 
     client: str
     path: str  # empty where the protocol (NFS 4) does not say

@@ -24,7 +24,7 @@ _INET = re.compile(
 class Address:
     """An IPv4 address on an interface.
 
-    A `secondary` address goes when the primary one of its subnet goes, unless promote_secondaries is set (domain T22).
+    A `secondary` address goes when the primary one of its subnet goes, unless promote_secondaries is set (trap T22).
     """
 
     interface: str
@@ -64,7 +64,7 @@ class Addresses:
 
 @dataclass(frozen=True)
 class PromoteSecondaries:
-    """Whether removing a primary address of this interface leaves the others of its subnet (domain T22).
+    """Whether removing a primary address of this interface leaves the others of its subnet (trap T22).
 
     The kernel also honours conf/all; where only that is set, the answer is False, which errs on the safe side.
     """
@@ -117,7 +117,7 @@ class ArpingFlavour:
 
 @dataclass(frozen=True)
 class Answers:
-    """Whether anybody on the interface's network answers ARP for the virtual IP (domain T23).
+    """Whether anybody on the interface's network answers ARP for the virtual IP (trap T23).
 
     Asked by a node that does not hold it; judged by the replies counted, because a status of 0 means nobody to the
     one program and somebody to the other.
@@ -217,7 +217,7 @@ BOOT_FILES = (
 
 @dataclass(frozen=True)
 class MadeToLast:
-    """The files by which a node would bring an address up when it boots (guide L501; domain T24)."""
+    """The files by which a node would bring an address up when it boots (guide L501; trap T24)."""
 
     address: str
 
@@ -234,7 +234,7 @@ class MadeToLast:
 
 @dataclass(frozen=True)
 class DnsAnswer:
-    """What one DNS server answers, which proves more than makedns' exit status (domain T31)."""
+    """What one DNS server answers, which proves more than makedns' exit status (trap T31)."""
 
     server: str
     name: str
@@ -259,7 +259,7 @@ class Resolver:
 
 @dataclass(frozen=True)
 class Nameservers:
-    """The nameservers that this node asks, and whether something else than a person writes them (domain T25)."""
+    """The nameservers that this node asks, and whether something else than a person writes them (trap T25)."""
 
     def command(self, platform: Platform) -> Command:
         """Read the file."""

@@ -40,23 +40,23 @@ class Platform(Protocol):
         ...
 
     def mount(self, fs: FileSystem) -> Command:
-        """Mount by a device name that does not move; /etc/fstab is not needed (domain T13)."""
+        """Mount by a device name that does not move; /etc/fstab is not needed (trap T13)."""
         ...
 
     def unmount(self, mount_point: str) -> Command:
-        """A plain unmount: never lazy, never forced (domain T19)."""
+        """A plain unmount: never lazy, never forced (trap T19)."""
         ...
 
     def add_address(self, vip: VirtualIp) -> Command:
-        """Bring the virtual IP up with its label (guide L233, L500; domain T23)."""
+        """Bring the virtual IP up with its label (guide L233, L500; trap T23)."""
         ...
 
     def remove_address(self, vip: VirtualIp) -> Command:
-        """Take exactly this address off (guide L493; domain T22)."""
+        """Take exactly this address off (guide L493; trap T22)."""
         ...
 
     def announce_address(self, vip: VirtualIp, flavour: Arping) -> Command:
-        """Tell the neighbours who has the address now: a gratuitous ARP (domain T23)."""
+        """Tell the neighbours who has the address now: a gratuitous ARP (trap T23)."""
         ...
 
     def start_unit(self, unit: str, deadline: float = 600.0) -> Command:
@@ -68,7 +68,7 @@ class Platform(Protocol):
         ...
 
     def hold_unit(self, unit: str) -> Command:
-        """Keep a unit from being started until released or until the next boot (domain 6.3)."""
+        """Keep a unit from being started until released or until the next boot."""
         ...
 
     def release_unit(self, unit: str) -> Command:
@@ -80,7 +80,7 @@ class Platform(Protocol):
         ...
 
     def unexport(self, export: Export) -> Command:
-        """Withdraw one export, and only that one (guide L469; domain T20)."""
+        """Withdraw one export, and only that one (guide L469; trap T20)."""
         ...
 
     def export_all(self) -> Command:
@@ -104,7 +104,7 @@ class Platform(Protocol):
         ...
 
     def add_nameserver(self, address: str) -> Command:
-        """Make an address the first nameserver in /etc/resolv.conf (guide L547; domain T25)."""
+        """Make an address the first nameserver in /etc/resolv.conf (guide L547; trap T25)."""
         ...
 
     def remove_nameserver(self, address: str) -> Command:
@@ -112,5 +112,5 @@ class Platform(Protocol):
         ...
 
     def dump_tables(self, directory: str) -> Command:
-        """Dump xCAT's tables as CSV files; its exit status proves nothing (domain 6.4)."""
+        """Dump xCAT's tables as CSV files; its exit status proves nothing."""
         ...

@@ -30,7 +30,7 @@ class Server:
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """Who serves this data directory here (domain T17, ISS #4067 and #7390).
+    """Who serves this data directory here (trap T17, xcat-core #4067 and #7390).
 
     Debian's postgresql.service is an empty umbrella: the server is postgresql@15-main. EL has postgresql.service or
     postgresql-15.service.

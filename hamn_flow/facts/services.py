@@ -15,7 +15,7 @@ _PROPERTIES = "Id,Names,LoadState,ActiveState,SubState,Type,UnitFileState,Fragme
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """A unit as systemd sees it; it may not see a daemon that was started past it (domain section 5, #2742)."""
+    """A unit as systemd sees it; it may not see a daemon that was started past it (xcat-core #2742)."""
 
     id: str  # the unit that a name stands for
     load_state: str
@@ -156,7 +156,7 @@ class LastLines:
 
 @dataclass(frozen=True)
 class Clock:
-    """The node's clock, in seconds since 1970 (domain T55)."""
+    """The node's clock, in seconds since 1970 (trap T55)."""
 
     def command(self, platform: Platform) -> Command:
         """Ask once; the answer is as old as the way it took."""

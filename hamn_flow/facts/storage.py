@@ -37,7 +37,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Mounts:
-    """Every mount of every mount namespace: one that is gone here may live on in another (domain T19)."""
+    """Every mount of every mount namespace: one that is gone here may live on in another (trap T19)."""
 
     def command(self, platform: Platform) -> Command:
         """Ask /proc; an incomplete answer is none."""
@@ -109,7 +109,7 @@ class Device:
 
 @dataclass(frozen=True)
 class BlockDevice:
-    """Whether a device is there, and whether this node has let go of it (domain T19)."""
+    """Whether a device is there, and whether this node has let go of it (trap T19)."""
 
     path: str
 
@@ -151,7 +151,7 @@ class FsHolder:
 
 @dataclass(frozen=True)
 class Holders:
-    """Who holds a file system, from /proc and mountinfo, never from fuser (domain T19).
+    """Who holds a file system, from /proc and mountinfo, never from fuser (trap T19).
 
     Told by the device number, never by the path: where `mount_point` is not mounted, fuser would list the whole
     root file system.

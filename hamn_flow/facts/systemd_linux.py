@@ -48,7 +48,7 @@ class SystemdLinux:
         return self.run("ip", "addr", "add", vip.cidr, "brd", "+", *interface, deadline=_ACT)
 
     def remove_address(self, vip: VirtualIp) -> Command:
-        """Delete exactly this address; ifconfig with a mistyped name would delete them all (domain T22)."""
+        """Delete exactly this address; ifconfig with a mistyped name would delete them all (trap T22)."""
         return self.run("ip", "addr", "del", vip.cidr, "dev", vip.interface, deadline=_ACT)
 
     def announce_address(self, vip: VirtualIp, flavour: Arping) -> Command:
@@ -60,7 +60,7 @@ class SystemdLinux:
         return self.run("systemctl", "start", unit, deadline=deadline)
 
     def stop_unit(self, unit: str, deadline: float = 120.0) -> Command:
-        """Stop a unit through systemd, or Restart=on-failure brings it back (domain 6.3)."""
+        """Stop a unit through systemd, or Restart=on-failure brings it back."""
         return self.run("systemctl", "stop", unit, deadline=deadline)
 
     def hold_unit(self, unit: str) -> Command:

@@ -21,7 +21,7 @@ _SECRET_TABLES = frozenset(
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A version for comparing by component: 2.6.9 is older than 2.6.10 (domain T29)."""
+    """A version for comparing by component: 2.6.9 is older than 2.6.10 (trap T29)."""
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
@@ -31,7 +31,7 @@ def _complains(result: Result) -> bool:
 
 @dataclass(frozen=True)
 class XcatVersion:
-    """The version of the xCAT installed here; opens no database, which would create one (domain 6.2)."""
+    """The version of the xCAT installed here; opens no database, which would create one."""
 
     def command(self, platform: Platform) -> Command:
         """Ask xCAT's own module."""
@@ -57,7 +57,7 @@ class Os:
 
 @dataclass(frozen=True)
 class OsRelease:
-    """The operating system (guide L9, domain T55)."""
+    """The operating system (guide L9, trap T55)."""
 
     def command(self, platform: Platform) -> Command:
         """os-release(5)."""
@@ -187,7 +187,7 @@ class TableNames:
 
 @dataclass(frozen=True)
 class LeasesOf:
-    """What the DHCP server knows of a node (domain T26, ISS #5931)."""
+    """What the DHCP server knows of a node (trap T26, xcat-core #5931)."""
 
     node: str
 
@@ -228,7 +228,7 @@ class Consoles:
 
 @dataclass(frozen=True)
 class DumpFiles:
-    """The files of a dump with their sizes in bytes: its only proof, for the exit status is always 0 (domain 6.4)."""
+    """The files of a dump with their sizes in bytes: its only proof, for the exit status is always 0."""
 
     directory: str
 

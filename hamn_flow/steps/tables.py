@@ -12,7 +12,7 @@ from hamn_flow.model.pair import VirtualIp
 from hamn_flow.model.probe import Probe, done, todo
 from hamn_flow.steps.step import Check
 
-# Where nodes are told whom to ask: what is not set there becomes the physical address (domain T28).
+# Where nodes are told whom to ask: what is not set there becomes the physical address (trap T28).
 ASKED: dict[str, tuple[str, ...]] = {
     "networks": ("tftpserver", "nameservers", "ntpservers", "dhcpserver"),
     "noderes": ("xcatmaster", "tftpserver", "nfsserver"),
