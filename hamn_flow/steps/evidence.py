@@ -137,7 +137,7 @@ def answered(node: Node, question: Callable[[Node], str | None]) -> str | None:
 def not_standing(nodes: Nodes, name: NodeName) -> str | None:
     """Why nothing that serves the cluster may start on a node yet: what it needs below is not there.
 
-    Without its shared file systems a daemon would run on the node's own, stale data (domain: a mount failure that
+    Without its shared file systems a daemon would run on the node's own, stale data (a mount failure that
     is ignored brings up a second management node).
     """
     cluster, node = nodes.cluster, nodes[name]
