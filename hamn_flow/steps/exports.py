@@ -84,7 +84,35 @@ def _lacking(node: Node, seen: Any) -> tuple[Export, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportShared(Step):
+class _Exporting(Step):
+    """What both ways of exporting have in common: an undo withdraws what was not exported before, and no more."""
+
+    def _concerned(self, node: Node) -> tuple[Export, ...]:
+        """What is exported now of that which the step is about."""
+        raise NotImplementedError
+
+    def _added(self, node: Node, seen: Any) -> tuple[Export, ...]:
+        before = {(client, path) for client, path in seen}
+        return tuple(export for export in self._concerned(node) if (export.client, export.path) not in before)
+
+    def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
+        """Withdraw those that were not exported before."""
+        node = nodes[self.node]
+        for export in self._added(node, seen):
+            yield node.platform.unexport(export)
+
+    def reverted(self, nodes: Nodes, seen: Any) -> Probe:
+        """Done when none is exported that was not before."""
+        added = self._added(nodes[self.node], seen)
+        return todo(f"exported: {_targets(added)}") if added else done("exported as before")
+
+    def objection(self, nodes: Nodes) -> str | None:
+        """Only from what is mounted here, and only if the other node has let go."""
+        return still_holds(nodes, nodes.peer_of(self.node).name) or not_standing(nodes, self.node)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportShared(_Exporting):
     """Export the shared file systems over NFS as the other node did.
 
     Guide L556-L567.
@@ -101,6 +129,10 @@ class ExportShared(Step):
     def _missing(self, node: Node) -> tuple[Export, ...]:
         there = {(export.client, export.path) for export in node.get(Exports())}
         return tuple(export for export in self.exports if (export.client, export.path) not in there)
+
+    def _concerned(self, node: Node) -> tuple[Export, ...]:
+        missing = self._missing(node)
+        return tuple(export for export in self.exports if export not in missing)
 
     def probe(self, nodes: Nodes) -> Probe:
         """Done when each is exported; said as well if clients are not shown them."""
@@ -120,29 +152,9 @@ class ExportShared(Step):
         for export in self._missing(node):
             yield node.platform.export(export)
 
-    def _added(self, node: Node, seen: Any) -> tuple[Export, ...]:
-        before = {(client, path) for client, path in seen}
-        missing = self._missing(node)
-        return tuple(one for one in self.exports if one not in missing and (one.client, one.path) not in before)
-
-    def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
-        """Withdraw those that were not exported before."""
-        node = nodes[self.node]
-        for export in self._added(node, seen):
-            yield node.platform.unexport(export)
-
-    def reverted(self, nodes: Nodes, seen: Any) -> Probe:
-        """Done when none is exported that was not before."""
-        added = self._added(nodes[self.node], seen)
-        return todo(f"exported: {_targets(added)}") if added else done("exported as before")
-
-    def objection(self, nodes: Nodes) -> str | None:
-        """Only from what is mounted here, and only if the other node has let go."""
-        return still_holds(nodes, nodes.peer_of(self.node).name) or not_standing(nodes, self.node)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ExportAgain(Step):
+class ExportAgain(_Exporting):
     """Export over NFS what this node's own /etc/exports lists.
 
     Guide L567. For a node that takes the role while the other one cannot say what it exported.
@@ -157,32 +169,15 @@ class ExportAgain(Step):
         """Identity."""
         return "export-again"
 
+    def _concerned(self, node: Node) -> tuple[Export, ...]:
+        return shared_exports(node, self.mount_points)
+
     def probe(self, nodes: Nodes) -> Probe:
         """What /etc/exports asks for is exportfs' own judgement; what came of it is said."""
-        ours = shared_exports(nodes[self.node], self.mount_points)
+        ours = self._concerned(nodes[self.node])
         seen = [[export.client, export.path] for export in ours]
         return done(f"exported: {_targets(ours)}" if ours else "no shared path is exported", seen=seen)
 
     def apply(self, nodes: Nodes) -> Iterator[Command]:
         """All of the file."""
         yield nodes[self.node].platform.export_all()
-
-    def _added(self, node: Node, seen: Any) -> tuple[Export, ...]:
-        before = {(client, path) for client, path in seen}
-        ours = shared_exports(node, self.mount_points)
-        return tuple(export for export in ours if (export.client, export.path) not in before)
-
-    def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
-        """Withdraw what was not exported before."""
-        node = nodes[self.node]
-        for export in self._added(node, seen):
-            yield node.platform.unexport(export)
-
-    def reverted(self, nodes: Nodes, seen: Any) -> Probe:
-        """Done when nothing shared is exported that was not before."""
-        added = self._added(nodes[self.node], seen)
-        return todo(f"exported: {_targets(added)}") if added else done("exported as before")
-
-    def objection(self, nodes: Nodes) -> str | None:
-        """Only from what is mounted here, and only if the other node has let go."""
-        return still_holds(nodes, nodes.peer_of(self.node).name) or not_standing(nodes, self.node)
