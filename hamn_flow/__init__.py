@@ -1,0 +1,1 @@
+"""hamn-flow: resumable failover procedures for xCAT high-availability management nodes."""

@@ -116,7 +116,10 @@ def _import(path: Path) -> ModuleType:
     except SyntaxError as error:
         del sys.modules[name]
         raise Invalid((f"{path}:{error.lineno or 1}: {error.msg}",)) from error
-    except Exception as error:  # whatever a site's file raises is that file's problem, and is said as such
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # whatever a site's file raises is that file's problem, and is said as such
         del sys.modules[name]
         raise Invalid((f"{path}:{_line_in(path, error)}: {type(error).__name__}: {error}",)) from error
     return module

@@ -24,7 +24,7 @@ def to_go_on(world: World, cluster: Cluster, run: Run) -> tuple[Foreseen, ...]:
     try:
         nodes = links.nodes
         left = [record for record in run.steps if record.state not in SETTLED]
-        return tuple(foresee(thaw(record.planned), record.planned.stage, nodes) for record in left)
+        return foresee(((record.planned.stage, thaw(record.planned)) for record in left), nodes)
     finally:
         links.close()
 

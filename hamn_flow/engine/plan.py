@@ -5,7 +5,7 @@ It is an estimate: a step late in the plan is looked at before the earlier ones 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -86,15 +86,28 @@ def preview(world: World, cluster: Cluster, catalog: Catalog, procedure: str, op
         nodes = links.nodes
         run = world.new_run_id()
         stages = stages_for(catalog, procedure, options, nodes, run)
-        steps = tuple(foresee(step, stage.name, nodes) for stage in stages for step in stage.steps)
+        steps = foresee(((stage.name, step) for stage in stages for step in stage.steps), nodes)
         return Preview(procedure=procedure, title=catalog.find(procedure).title, run=run, stages=stages, steps=steps)
     finally:
         links.close()
 
 
-def foresee(step: Step, stage: str, nodes: Nodes) -> Foreseen:
-    """Look at a step and ask for its commands, which are only counted out here."""
-    found = _look(step, nodes)
+def foresee(steps: Iterable[tuple[str, Step]], nodes: Nodes) -> tuple[Foreseen, ...]:
+    """Look at steps, each given with its stage's name, in their order.
+
+    A check that stands behind a change is left for its turn: what it asks for is not so yet, and asking may leave
+    traces (on a node without the shared disks, tabdump makes the tables that it does not find).
+    """
+    foreseen: list[Foreseen] = []
+    for stage, step in steps:
+        later = isinstance(step, Check) and any(one.will_change for one in foreseen)
+        found = unknown("it is looked at when its turn comes") if later else _look(step, nodes)
+        foreseen.append(_foreseen(step, stage, found, nodes))
+    return tuple(foreseen)
+
+
+def _foreseen(step: Step, stage: str, found: Probe, nodes: Nodes) -> Foreseen:
+    """What a look found, with the step's commands, which are only counted out here."""
     reason, hint = found.reason, found.hint
     is_check = isinstance(step, Check)
     if is_check and found.finding in {Finding.TODO, Finding.PARTIAL}:

@@ -67,8 +67,10 @@ class Step:
 
     @property
     def title(self) -> str:
-        """The first sentence of the docstring, as operators see it."""
-        return (inspect.getdoc(type(self)) or "").split("\n\n")[0].replace("\n", " ")
+        """The first sentence of the docstring, as operators see it; empty if the class has none of its own."""
+        written = vars(type(self)).get("__doc__") or ""
+        made = written.startswith(f"{type(self).__name__}(")  # by dataclass, from the fields
+        return "" if made else inspect.cleandoc(written).split("\n\n")[0].replace("\n", " ")
 
     def probe(self, nodes: Nodes) -> Probe:
         """Look whether the goal is true; may look at any node."""

@@ -7,12 +7,13 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from hamn_flow.engine.begin import abandon, confirm, resume, rollback, skip, start
-from hamn_flow.errors import Changed, HamnError, Interrupted, Refused, RollbackFailed, StepFailed, Unreachable
+from hamn_flow.errors import Changed, HamnError, Interrupted, Invalid, Refused, RollbackFailed, StepFailed, Unreachable
 from hamn_flow.model.run import Decision, RunState, StepState
 from tests.engine.conftest import NODE, Bench
 from tests.engine.toys import (
@@ -338,3 +339,14 @@ def test_a_run_of_a_step_class_that_changed_is_refused_by_name(bench: Bench, mon
     monkeypatch.setattr(IsThere, "version", 2)
     with bench.desk() as desk, pytest.raises(Changed, match=r"step a\.is_there\.needed cannot .* is version 2 now"):
         resume(desk, run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untitled(Write):  # no docstring: dataclass makes one from the fields, which is no title
+    pass
+
+
+def test_a_step_without_a_title_is_refused(bench: Bench) -> None:
+    bench.procedure([Untitled(node=NODE, path=bench.path("one"))])
+    with bench.desk() as desk, pytest.raises(Invalid, match=r"the class of step a\.write\.one has no docstring"):
+        start(desk, "toy", {})

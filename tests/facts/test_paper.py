@@ -92,9 +92,9 @@ LOOKS: list[tuple[Fact[Any], str, float]] = [
     (
         MadeToLast("10.97.0.100"),
         (
-            "grep -rlswF -- 10.97.0.100 /etc/rc.local /etc/rc.d/rc.local /etc/sysconfig/network-scripts "
-            "/etc/sysconfig/network /etc/network /etc/netplan /etc/NetworkManager/system-connections /etc/systemd/network "
-            "/etc/keepalived"
+            "grep -rlswF -- 10.97.0.100 /etc/rc.local /etc/rc.d/rc.local /etc/sysconfig/network-scripts"
+            " /etc/sysconfig/network /etc/network /etc/netplan /etc/NetworkManager/system-connections"
+            " /etc/systemd/network /etc/keepalived"
         ),
         10,
     ),

@@ -1,0 +1,125 @@
+"""What changes the pair: start, resume, rollback. Each shows what it will do, asks, does it, and says how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import monotonic
+
+from hamn_flow.cli import identity
+from hamn_flow.cli.paper import Paper
+from hamn_flow.cli.settings import Settings, the_run
+from hamn_flow.cli.stopping import Stop
+from hamn_flow.cli.watching import watching
+from hamn_flow.engine import ahead, begin
+from hamn_flow.engine.begin import Desk
+from hamn_flow.engine.plan import Foreseen, preview
+from hamn_flow.engine.world import World
+from hamn_flow.journal import drive, read, refuse_on
+from hamn_flow.model.run import Direction, Run
+from hamn_flow.report.history import outcome_line
+from hamn_flow.report.line import Span, Tone, line
+from hamn_flow.report.preview import preview_lines, steps_lines, summary_lines, unsatisfied
+from hamn_flow.report.status import status_data, status_lines
+from hamn_flow.transport import connect
+
+
+def start(settings: Settings, procedure: str, options: Mapping[str, str], *, yes: bool, as_json: bool) -> None:
+    """Show the plan, ask, carry it out."""
+    paper = Paper.of(as_json=as_json)
+    paper.need_an_answer(yes=yes)
+    with at_desk(settings, f"start {procedure}") as at:
+        begin.may_start(at)
+        run = at.world.new_run_id()  # what is shown is keyed by the run as what is done
+        desk = replace(at, world=replace(at.world, new_run_id=lambda: run))
+        plan = preview(desk.world, desk.cluster, desk.catalog, procedure, options)
+        paper.tell([*preview_lines(plan, paper.width), line()])
+        question = f"Start {procedure} on the pair {desk.cluster.name}?"
+        if unsatisfied(plan.steps):
+            question = f"{procedure} will stop at what is in the way. Start it all the same?"
+        paper.ask(question, yes=yes)
+        _carry(paper, desk, run, lambda watched: begin.start(watched, procedure, options))
+
+
+def resume(settings: Settings, given: str, *, forward: bool, yes: bool, as_json: bool) -> None:
+    """Show what is left to do, or to undo, ask, go on."""
+    paper = Paper.of(as_json=as_json)
+    paper.need_an_answer(yes=yes)
+    run = _named(settings, given)
+    with at_desk(settings, f"resume {run}") as desk:
+        before = begin.may_resume(desk, run)
+        if before.summary.direction is Direction.BACK and not forward:
+            _show_undoing(paper, desk, before, before.summary.back_to)
+            paper.ask(f"Go on rolling back run {run}?", yes=yes)
+        else:
+            left = ahead.to_go_on(desk.world, desk.cluster, before)
+            settled = len(before.steps) - len(left)
+            said = f"run {run}: {settled} steps are settled and will be looked at again; left to do:"
+            _show(paper, said, left)
+            paper.ask(f"Resume run {run} ({before.summary.procedure})?", yes=yes)
+        _carry(paper, desk, run, lambda watched: begin.resume(watched, run, forward=forward), before)
+
+
+def rollback(settings: Settings, given: str, *, to: str, yes: bool, as_json: bool) -> None:
+    """Show what would be undone, ask, undo it."""
+    paper = Paper.of(as_json=as_json)
+    paper.need_an_answer(yes=yes)
+    run = _named(settings, given)
+    with at_desk(settings, f"rollback {run}") as desk:
+        before = begin.may_roll_back(desk, run, to=to)
+        _show_undoing(paper, desk, before, to)
+        paper.ask(f"Roll back run {run} ({before.summary.procedure})?", yes=yes)
+        _carry(paper, desk, run, lambda watched: begin.rollback(watched, run, to=to), before)
+
+
+@contextmanager
+def at_desk(settings: Settings, what: str) -> Iterator[Desk]:
+    """The journal in our hands, with all that a driver needs.
+
+    Refused if the journal lies on a shared file system, Busy if another driver lives.
+    """
+    cluster, catalog = settings.cluster(), settings.catalog()
+    path = settings.journal_path
+    refuse_on(path, tuple(shared.mount_point for shared in cluster.file_systems))
+    world = World(connect=connect, who=identity.who(), driver=identity.driver(), clock=utc_now)
+    with drive(path, holder=identity.holder(what, utc_now()), clock=utc_now) as journal:
+        yield Desk(journal=journal, cluster=cluster, catalog=catalog, world=world)
+
+
+def utc_now() -> datetime:
+    """The time for the journal."""
+    return datetime.now(UTC)
+
+
+def _named(settings: Settings, given: str) -> str:
+    with read(settings.journal_path) as reader:
+        return the_run(reader, given, cluster="" if given else settings.cluster().name)
+
+
+def _carry(paper: Paper, desk: Desk, run: str, engine: Callable[[Desk], object], before: Run | None = None) -> None:
+    """Let the engine go, tell what happens, and say how it ended; what ends it early is raised."""
+    begun = monotonic()
+    steps = tuple(step.planned for step in before.steps) if before else ()
+    stop = Stop()
+    with stop.on_ctrl_c(), watching(paper, utc_now, steps) as watch:
+        world = replace(desk.world, sleep=stop.sleep, stop_requested=stop.requested, watch=watch)
+        engine(replace(desk, world=world))
+    after = desk.journal.run(run)
+    if paper.as_json:
+        paper.json({"run": status_data(after, None)})
+    elif after.summary.state.ended:
+        paper.tell([line(), outcome_line(after, monotonic() - begun)])
+    else:
+        paper.tell([line(), *status_lines(after, None, datetime.now().astimezone(), paper.width)])
+
+
+def _show_undoing(paper: Paper, desk: Desk, run: Run, to: str) -> None:
+    said = f"run {run.summary.id}: to be undone, last first{f', as far as the stage of {to}' if to else ''}:"
+    _show(paper, said, ahead.to_undo(desk.world, desk.cluster, run, to))
+
+
+def _show(paper: Paper, said: str, steps: Sequence[Foreseen]) -> None:
+    head = line(Span(said, Tone.HEAD))
+    paper.tell([head, *steps_lines(steps, paper.width), line(), *summary_lines(steps, paper.width), line()])

@@ -1,0 +1,53 @@
+"""Ctrl-C: the first one stops between two commands, the second leaves the one under way to the node."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from hamn_flow.errors import Interrupted
+
+_SLICE = 0.1  # seconds: how long a wait between two attempts goes on after Ctrl-C at most
+
+
+class Stop:
+    """Whether the person wants to stop, and a sleep that ends when they do."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def requested(self) -> bool:
+        """Asked by the engine between two commands."""
+        return self._asked
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so many seconds, or until the person wants to stop."""
+        until = time.monotonic() + seconds
+        while not self._asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _SLICE))
+
+    @contextmanager
+    def on_ctrl_c(self) -> Iterator[None]:
+        """Listen to Ctrl-C meanwhile; Interrupted after the second one."""
+        before = signal.signal(signal.SIGINT, self._pressed)
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                "interrupted; a command that was under way goes on on its node",
+                hint="Type hamn-flow status, then hamn-flow resume: it looks at what became of it first.",
+            ) from error
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _pressed(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        sys.stderr.write("\nstopping after this command; press Ctrl-C again to leave it running on the node\n")
+        sys.stderr.flush()

@@ -1,0 +1,66 @@
+"""Every command has a title, help for each of its options, and an example that is one of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer.main
+
+from hamn_flow.cli.app import app
+from tests.cli.desk import ROOT, Desk, begun
+
+COMMANDS = {
+    *("plan", "start", "resume", "rollback", "status", "runs", "show", "confirm", "skip", "abandon", "workflows"),
+    *("graph", "check", "trust", "demo", "version"),
+}
+GROUP = typer.main.get_group(app)
+
+
+def test_the_commands_are_these(desk: Desk) -> None:
+    said = desk.type("--help")
+    assert said.status == 0
+    listed = said.out.partition("Commands:")[2].partition("Example:")[0]
+    assert set(re.findall(r"^  (\w+) ", listed, re.MULTILINE)) == COMMANDS
+    assert "..." not in listed, "a title is cut"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_has_an_example_that_is_understood(desk: Desk, name: str) -> None:
+    said = desk.type(name, "--help")
+    assert said.status == 0
+    (example,) = re.findall(r"Example: (hamn-flow .*)", said.out)
+    program, command, *words = shlex.split(example.partition(" > ")[0])
+    assert (program, command) == ("hamn-flow", name)
+    GROUP.commands[name].make_context(name, list(words))
+    for option in GROUP.commands[name].params:
+        assert getattr(option, "help", ""), f"{name} {option.name} has no help"
+
+
+def test_completion_offers_commands_procedures_and_runs(desk: Desk) -> None:
+    def offered(*words: str) -> str:
+        environment = {
+            **os.environ,
+            "_HAMN_FLOW_COMPLETE": "complete_bash",
+            "COMP_WORDS": " ".join(("hamn-flow", *words)),
+            "COMP_CWORD": str(len(words)),
+        }
+        program = "import sys; sys.argv[0] = 'hamn-flow'; from hamn_flow.cli.main import main; sys.exit(main())"
+        ended = subprocess.run(
+            (sys.executable, "-c", program), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert ended.stderr == ""
+        return ended.stdout
+
+    with desk.drive() as journal:
+        begun(journal, "k7m2qx")
+    assert offered("sta").split() == ["start", "status"]
+    assert "planned-failover" in offered("plan", "plan")
+    assert offered("resume", "k").split() == ["k7m2qx"]
+    assert offered("rollback", "--to", "mn1.un").split() == ["mn1.unmount./install"]
+    desk.journal.write_bytes(b"no journal any more " * 100)
+    assert offered("resume", "k").strip() == ""

@@ -1,0 +1,73 @@
+"""With --json, standard output is one document with keys that scripts may rely on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hamn_flow.simulator.embedded import EmbeddedPair
+from tests.cli.desk import Desk
+
+RUN = {
+    *("id", "procedure", "options", "cluster", "cluster_path", "state", "direction", "checkpoint", "back_to"),
+    *("created_at", "ended_at", "halt"),
+}
+STANDING = RUN | {"in_doubt", "stages", "steps", "next"}
+PLAN = {"procedure", "title", "stages", "in_the_way", "point_of_no_return"}
+
+
+def document(desk: Desk, *words: str, status: int = 0) -> dict[str, Any]:
+    said = desk.type(*words, "--json")
+    assert said.status == status, said.errors
+    data: dict[str, Any] = json.loads(said.out)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (("plan", "planned-failover"), PLAN),
+        (("check",), PLAN),
+        (("status",), {"journal", "driver", "runs"}),
+        (("runs",), {"journal", "runs"}),
+        (("workflows",), {"procedures", "broken", "folders"}),
+        (("workflows", "--check"), {"procedures", "broken", "folders", "kinds_of_steps"}),
+        (("workflows", "--paths"), {"folders"}),
+        (("graph", "planned-failover"), {"mermaid"}),
+        (("trust",), {"known_hosts", "keys"}),
+        (("version",), {"hamn_flow", "python", "sqlite"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_only_looks(desk: Desk, pair: EmbeddedPair, words: tuple[str, ...], keys: set[str]) -> None:
+    assert set(document(desk, *words)) == keys
+    assert pair.world.state.unknown == []
+
+
+def test_a_run_from_its_halt_to_its_end(desk: Desk, pair: EmbeddedPair) -> None:
+    shell = pair.world.hold("mn1", "/install")
+    failed = document(desk, "start", "planned-failover", "--yes", status=3)
+    assert set(failed) == {"error", "hint", "exit_status"}
+    assert (failed["exit_status"], "/install is busy" in failed["error"]) == (3, True)
+    (waiting,) = document(desk, "status")["runs"]
+    assert set(waiting) == STANDING
+    assert waiting["halt"]["step"] == "mn1.unmount./install"
+    (listed,) = document(desk, "runs")["runs"]
+    assert set(listed) == RUN
+    skipped = document(desk, "skip", "mn1.unmount./tftpboot", "--because", "for the test", "--yes", status=0)
+    assert set(skipped["run"]) == STANDING
+    shown = document(desk, "show")
+    assert set(shown) == STANDING | {"who", "decisions", "halts"}
+    assert [each["kind"] for each in shown["decisions"]] == ["skip"]
+    pair.world.let_go("mn1", shell)
+    back = document(desk, "rollback", "--yes")
+    assert back["run"]["state"] == "rolled_back"
+
+
+def test_progress_goes_to_standard_error(desk: Desk, pair: EmbeddedPair) -> None:
+    said = desk.type("start", "planned-failover", "--yes", "--json")
+    assert pair.world.state.unknown == []
+    assert json.loads(said.out)["run"]["state"] == "done"
+    assert "mn1.unmount./install" in said.errors
