@@ -1,0 +1,7 @@
+"""`make bench`: all figures."""
+
+import sys
+
+from bench.run import main
+
+sys.exit(main(sys.argv[1:]))
