@@ -23,9 +23,7 @@ _ALL = (
     # port 53 is no proof: systemd-resolved listens there too
     Service(name="named", units=("named", "bind9"), titles=("named",)),
     _XCATD,
-    Service(
-        name="httpd", units=("httpd", "apache2"), ports=("tcp/80",), titles=("httpd", "apache2")
-    ),
+    Service(name="httpd", units=("httpd", "apache2"), ports=("tcp/80",), titles=("httpd", "apache2")),
     Service(name="hdwr_svr", units=("hdwr_svr",)),
     Service(name="cnmd", units=("cnmd", "cnm")),
     Service(name="teal", units=("teal",)),
@@ -45,9 +43,7 @@ _ALL = (
     Service(name="kea-dhcp6", units=("kea-dhcp6", "kea-dhcp6-server", "isc-kea-dhcp6-server")),
     Service(name="kea-ddns", units=("kea-dhcp-ddns", "kea-dhcp-ddns-server", "isc-kea-dhcp-ddns-server")),
     Service(name="kea-ctrl-agent", units=("kea-ctrl-agent", "isc-kea-ctrl-agent")),
-    Service(
-        name="conserver", units=("conserver", "conserver-server"), ports=("tcp/782",), titles=("conserver",)
-    ),
+    Service(name="conserver", units=("conserver", "conserver-server"), ports=("tcp/782",), titles=("conserver",)),
     Service(
         name="goconserver",
         units=("goconserver",),
