@@ -17,7 +17,7 @@ from hamn_flow.engine.forward import SETTLED
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.plan import stages_for
 from hamn_flow.engine.world import World
-from hamn_flow.errors import Refused
+from hamn_flow.errors import Changed, Refused
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import Decided, NodeSeen, RunBegun, RunEnded, RunPlanned, StepSettled
@@ -63,7 +63,7 @@ def start(desk: Desk, procedure: str, options: Mapping[str, str]) -> str:
     desk.journal.record(planned, begun)
     world.watch(planned)
     world.watch(begun)
-    with _carrying(desk, run) as carrying:
+    with _carrying(desk, run, Direction.FORWARD) as carrying:
         carrying.forward()
     return run
 
@@ -74,7 +74,7 @@ def resume(desk: Desk, run: str, *, forward: bool = False) -> RunState:
     direction = Direction.FORWARD if forward else summary.direction
     anew = summary.state is RunState.WAITING
     back_to = summary.back_to if direction is Direction.BACK else ""
-    with _carrying(desk, run) as carrying:
+    with _carrying(desk, run, direction) as carrying:
         _begin(desk, RunBegun(run=run, direction=direction, who=desk.world.who, anew=anew, back_to=back_to))
         if direction is Direction.BACK:
             carrying.back(back_to)
@@ -86,7 +86,7 @@ def resume(desk: Desk, run: str, *, forward: bool = False) -> RunState:
 def rollback(desk: Desk, run: str, *, to: str = "") -> RunState:
     """Undo what the run changed, last first; with `to`, keep that step's stage and what came before it."""
     before = may_roll_back(desk, run, to=to)
-    with _carrying(desk, run) as carrying:
+    with _carrying(desk, run, Direction.BACK) as carrying:
         anew = before.summary.state is RunState.WAITING
         _begin(desk, RunBegun(run=run, direction=Direction.BACK, who=desk.world.who, anew=anew, back_to=to))
         carrying.back(to)
@@ -126,7 +126,7 @@ def may_roll_back(desk: Desk, run: str, *, to: str = "") -> Run:
     _refuse_if_superseded(desk, before)
     if to:
         _refuse_unknown_step(before, to)
-    refuse_past_no_return(before, _thawed(before), to)
+    refuse_past_no_return(before, _thawed(before, Direction.BACK), to)
     return before
 
 
@@ -151,7 +151,7 @@ def skip(desk: Desk, run: str, step: str, why: str) -> None:
         raise Refused(f"the outcome of {step} is in doubt", hint=f"Type hamn-flow resume {run}: it looks first.")
     links = Links(cluster=desk.cluster, world=desk.world)
     try:
-        objection = _thawed(before)[step].objection(links.nodes)
+        objection = thaw(record.planned).objection(links.nodes)
     finally:
         links.close()
     if objection is not None:
@@ -181,10 +181,10 @@ def _begin(desk: Desk, begun: RunBegun) -> None:
 
 
 @contextmanager
-def _carrying(desk: Desk, run: str) -> Iterator[Carrying]:
+def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
     """A carrier with links to the nodes, which knows those that were rebooted since this run last saw them."""
     before = desk.journal.run(run)
-    steps = _thawed(before)
+    steps = _thawed(before, direction)
     boots = dict(before.boot_ids)
     new_boots: dict[NodeName, NodeSeen] = {}
 
@@ -206,9 +206,20 @@ def _carrying(desk: Desk, run: str) -> Iterator[Carrying]:
         links.close()
 
 
-def _thawed(run: Run) -> dict[str, Step]:
-    """The run's steps; Changed where one cannot be built any more."""
-    return {record.name: thaw(record.planned) for record in run.steps}
+def _thawed(run: Run, direction: Direction) -> dict[str, Step]:
+    """The run's steps; Changed where one that is still to be carried out, or undone, cannot be built any more.
+
+    A finished one that cannot be built is left out: it is not looked at again.
+    """
+    steps: dict[str, Step] = {}
+    for record in run.steps:
+        finished = record.state in SETTLED if direction is Direction.FORWARD else not record.ours
+        try:
+            steps[record.name] = thaw(record.planned)
+        except Changed:
+            if not finished:
+                raise
+    return steps
 
 
 def _refuse_ended(run: Run, verb: str) -> None:

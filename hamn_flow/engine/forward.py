@@ -23,8 +23,8 @@ def look_again(acting: Acting, steps: Mapping[str, Step], rebooted: frozenset[No
     What is done only once in a run is taken to be lost by a reboot of its node. What a person skipped is left.
     """
     for record in acting.now().steps:
-        step = steps[record.name]
-        if record.state not in SETTLED or acting.decided(Decision.SKIP, record.name):
+        step = steps.get(record.name)
+        if step is None or record.state not in SETTLED or acting.decided(Decision.SKIP, record.name):
             continue
         found = _still(acting, step, record, rebooted)
         if found.finding is Finding.UNKNOWN and not acting.decided(Decision.CONFIRM, record.name):

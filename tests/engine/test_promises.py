@@ -341,6 +341,17 @@ def test_a_run_of_a_step_class_that_changed_is_refused_by_name(bench: Bench, mon
         resume(desk, run)
 
 
+def test_a_run_whose_finished_step_changed_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.procedure([Write(node=NODE, path=bench.path("one"))], [IsThere(node=NODE, path=bench.path("needed"))])
+    run = started(bench, StepFailed)
+    Path(bench.path("needed")).touch()
+    monkeypatch.setattr(Write, "version", 2)
+    with bench.desk() as desk:
+        assert resume(desk, run) is RunState.DONE
+        with pytest.raises(Changed, match=r"step a\.write\.one cannot"):
+            rollback(desk, run)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Untitled(Write):  # no docstring: dataclass makes one from the fields, which is no title
     pass
