@@ -32,7 +32,7 @@ def steps_lines(run: Run, width: int) -> list[Line]:
         lines.append(line(Span(stage, Tone.HEAD), Span(here, Tone.WARN)))
         for step in group:
             word, tone = _word(run, step)
-            tries = f"{step.intents} attempts; " if step.intents > 1 else ""
+            tries = f"{step.attempts} attempts; " if step.attempts > 1 else ""
             label = line(f"  {step.name:<{wide}}", Span(f"{word:<11}", tone))
             lines += hanging(label, f"{tries}{step.reason}" if step.reason else step.planned.title, width, Tone.DIM)
     return lines
