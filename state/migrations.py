@@ -162,3 +162,18 @@ def m0002_nodes(db: Database) -> None:
             "INSERT OR REPLACE INTO nodes (run, node, boot_id, generation, seen_at) VALUES (?, ?, ?, ?, ?)",
             [seen["run"], seen["node"], seen["boot_id"], seen["generation"], at],
         )
+
+
+@migrations()
+def m0003_what_was_acted(db: Database) -> None:
+    """Which way a run went when a person decided, which steps launched a command, and how often each failed."""
+    db.execute(
+        "ALTER TABLE decisions ADD COLUMN direction TEXT NOT NULL DEFAULT 'forward' "
+        "CHECK (direction IN ('forward', 'back'))"
+    )
+    db.execute("ALTER TABLE steps ADD COLUMN acted INTEGER NOT NULL DEFAULT 0 CHECK (acted IN (0, 1))")
+    db.execute("ALTER TABLE steps ADD COLUMN failures INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0)")
+    db.execute(
+        "UPDATE steps SET acted = 1 WHERE seen IS NOT NULL AND EXISTS (SELECT 1 FROM commands "
+        "WHERE commands.run = steps.run AND commands.step = steps.name AND commands.direction = 'forward')"
+    )

@@ -66,7 +66,7 @@ def before(
     )
 
 
-@command(epilog="Example: hamn-flow plan planned-failover dump=yes")
+@command(epilog="Example: hamn-flow plan planned-failover dump=/var/backups")
 def plan(ctx: typer.Context, procedure: Procedure, options: Options = None, *, json: Json = False) -> None:
     """Show what a procedure would do now. On which node, by which command, and what is already so."""
     from hamn_flow.cli import look

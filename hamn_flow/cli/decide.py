@@ -35,7 +35,7 @@ def skip(settings: Settings, given: str, step: str, because: str, *, yes: bool, 
             raise Refused(f"run {run} has no step {step}", hint=f"Type hamn-flow show {run} for its steps.")
         said = record.reason or "not begun yet"
         paper.tell([line(Span(step, Tone.HEAD), f": {record.planned.title}"), line(f"  {record.state}: {said}")])
-        paper.ask(f"Go on without it? Run {run} will take it as settled, and a rollback will not undo it.", yes=yes)
+        paper.ask(f"Go on without it? Run {run} will take it as settled, and nothing more is done for it.", yes=yes)
         begin.skip(desk, run, step, because)
         _said(paper, desk.journal.run(run), f"{step} is skipped. Type hamn-flow resume {run} to go on.")
 

@@ -11,13 +11,21 @@ from dataclasses import dataclass
 
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
-from hamn_flow.errors import Interrupted, Unreachable
+from hamn_flow.errors import HamnError, Interrupted, Refused, RollbackFailed, StepFailed, Unreachable
 from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
-from hamn_flow.model.events import CommandCancelled, CommandEnded, CommandLaunched, Event, StepBegun
+from hamn_flow.model.events import (
+    CommandCancelled,
+    CommandEnded,
+    CommandLaunched,
+    Event,
+    RunHalted,
+    StepBegun,
+    StepSettled,
+)
 from hamn_flow.model.probe import Finding, Probe, todo, unknown
-from hamn_flow.model.run import CommandRecord, Decision, Direction, Run, StepRecord
+from hamn_flow.model.run import CommandRecord, Decision, Direction, Run, StepRecord, StepState
 from hamn_flow.steps.step import Failure, Step
 
 LAST_LINES = 20  # of a command's output, kept in the journal
@@ -67,9 +75,9 @@ class Acting:
         """One step as the journal has it now."""
         return self.journal.step(self.run, name)
 
-    def decided(self, kind: Decision, step: str) -> bool:
-        """Whether a person decided so about the step in this run."""
-        return self.journal.decided(self.run, kind, step)
+    def decided(self, kind: Decision, step: str, direction: Direction = Direction.FORWARD) -> bool:
+        """Whether a person decided so about the step while this run went in that direction."""
+        return self.journal.decided(self.run, kind, step, direction)
 
     def commands(self, step: str, intent: int) -> tuple[CommandRecord, ...]:
         """The commands of one intent of a step, in order."""
@@ -90,30 +98,23 @@ class Acting:
         commands: Iterator[Command],
         after: Callable[[], Probe],
     ) -> Attempt:
-        """Carry one attempt out: the intent, the commands until one does not end with status 0, and a look."""
+        """Carry one attempt out: the intent, the commands until one does not end well, and a look.
+
+        Where there is nothing to run there is no intent either: what the world then is, is not this run's doing.
+        """
         self.stop_if_asked()
         record = self.step(step.name)
         intent = Intent(step=step.name, position=record.position, number=record.intents + 1, direction=direction)
-        pending: tuple[Event, ...] = (
-            StepBegun(
-                run=self.run,
-                step=step.name,
-                direction=direction,
-                intent=intent.number,
-                reason=before.reason,
-                seen=before.seen,
-            ),
-        )
+        pending: tuple[Event, ...] = ()
         command: Command | None = None
         job: Job | None = None
-        result: Result | None = None
         for number, command in enumerate(commands):
             if number:
                 self.stop_if_asked(pending)
-            job, pending = self._run(intent, number, command, pending)
-            result = job.result
-            if result is None or result.status not in step.fine_statuses:
+            job, pending = self._run(intent, number, command, pending or (self._begun(intent, before),))
+            if job.result is None or job.result.status not in step.fine_statuses:
                 break
+        result = job.result if job else None
         found = self.look(after)
         if step.once and direction is Direction.FORWARD and (result is None or result.status not in step.fine_statuses):
             found = todo(_said(command, result), hint=found.hint)
@@ -123,32 +124,60 @@ class Acting:
         failure = Failure(command=command, result=result, probe=found) if failed else None
         return Attempt(found=found, failure=failure, pending=pending)
 
-    def remedy(self, step: Step, direction: Direction, command: Command) -> None:
-        """Run one command that a step offers between two attempts, under the intent of the last one."""
+    def remedy(self, step: Step, direction: Direction, before: Probe, command: Command) -> None:
+        """Run one command that a step offers between two attempts, under their intent or, without one, its own."""
         self.stop_if_asked()
         record = self.step(step.name)
-        number = len(self.commands(step.name, record.intents))
-        intent = Intent(step=step.name, position=record.position, number=record.intents, direction=direction)
-        self.record(*self._run(intent, number, command, ())[1])
+        begun = record.state is StepState.BEGUN
+        number = record.intents if begun else record.intents + 1
+        intent = Intent(step=step.name, position=record.position, number=number, direction=direction)
+        launched = len(self.commands(step.name, number))
+        self.record(*self._run(intent, launched, command, () if begun else (self._begun(intent, before),))[1])
 
-    def resolve(self, step: str) -> str:
-        """Learn what became of commands whose end is not recorded; a running one is waited for.
+    def look_at_open(self, step: str, question: Callable[[], Probe]) -> Probe:
+        """Look at a step whose last attempt may have been cut off: first at its commands, then at the world.
 
-        A sentence, once, for one of which nobody can say whether it still runs; empty otherwise.
+        A command that still runs is waited for. One of which nobody can say whether it still runs halts the run,
+        unless the world shows that it did its work: its end and the halt are one commit, so that it is always said.
         """
-        doubt = ""
+        lost: list[tuple[CommandRecord, Event]] = []
         for row in self.journal.commands(self.run, step):
             if row.ended_at is None:
                 job = self.links.attach(row.node, row.key, REATTACHED_DEADLINE, self._cancelling)
-                self.record(self._ended(row.key, job))
-                doubt = _lost(row.text, row.node) if job.state is JobState.LOST else doubt
-        return doubt
-
-    def look_at_open(self, step: str, question: Callable[[], Probe]) -> Probe:
-        """Look at a step whose last attempt may have been cut off: first at its commands, then at the world."""
-        doubt = self.resolve(step)
+                if job.state is JobState.LOST:
+                    lost.append((row, self._ended(row.key, job)))
+                else:
+                    self.record(self._ended(row.key, job, node=row.node))
         found = self.look(question)
-        return found if found.finding is Finding.DONE or not doubt else unknown(f"{doubt}; {found.reason}")
+        if lost and found.finding is not Finding.DONE:
+            reason = f"{_lost(lost[-1][0].text, lost[-1][0].node)}; {found.reason}"
+            raise self.in_doubt(step, reason, found.hint, *(event for _, event in lost))
+        if lost:
+            self.record(*(event for _, event in lost))
+        return found
+
+    def in_doubt(self, step: str, reason: str, hint: str, *events: Event) -> HamnError:
+        """The halt of a step whose outcome nobody knows, in one commit with what led to it."""
+        settled = StepSettled(run=self.run, step=step, state=StepState.IN_DOUBT, reason=reason)
+        return self.halt(step, reason, hint, *events, settled, unreachable=True)
+
+    def halt(self, step: str, reason: str, hint: str, *events: Event, unreachable: bool = False) -> HamnError:
+        """Record that the run waits, in one commit with what led to it, and give the error to raise.
+
+        Unreachable where a node did not answer, RollbackFailed on the way back, Refused where this run has launched
+        nothing yet, StepFailed otherwise.
+        """
+        hint = hint or f"Mend that, then type hamn-flow resume {self.run}, or hamn-flow rollback {self.run}."
+        self.record(*events, RunHalted(run=self.run, step=step, reason=reason, hint=hint))
+        run = self.now()
+        kind: type[HamnError] = StepFailed
+        if unreachable:
+            kind = Unreachable
+        elif run.summary.direction is Direction.BACK:
+            kind = RollbackFailed
+        elif not run.commands:
+            kind = Refused
+        return kind(f"{step}: {reason}" if step else reason, hint=hint)
 
     def stop_if_asked(self, pending: tuple[Event, ...] = ()) -> None:
         """Interrupted, between two commands, if the person wants to stop."""
@@ -175,12 +204,23 @@ class Acting:
         job = self.links.run(key, command, self._cancelling)
         return job, (self._ended(key, job),)
 
+    def _begun(self, intent: Intent, before: Probe) -> StepBegun:
+        return StepBegun(
+            run=self.run,
+            step=intent.step,
+            direction=intent.direction,
+            intent=intent.number,
+            reason=before.reason,
+            seen=before.seen,
+        )
+
     def _cancelling(self, key: Key, signal: str) -> None:
         self.record(CommandCancelled(run=self.run, key=key, signal=signal))
 
-    def _ended(self, key: Key, job: Job) -> CommandEnded:
+    def _ended(self, key: Key, job: Job, *, node: NodeName | None = None) -> CommandEnded:
         if job.result is None:
-            said = _WITHOUT_RESULT[job.state]
+            forgotten = job.state is JobState.NONE and node in self.links.new_boots
+            said = "(not known: the node was booted since)" if forgotten else _WITHOUT_RESULT[job.state]
             return CommandEnded(run=self.run, key=key, status=None, seconds=None, last_lines=said)
         return CommandEnded(
             run=self.run,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from hamn_flow.engine.act import Acting
-from hamn_flow.engine.halt import halt
 from hamn_flow.engine.reach import Way, reach
 from hamn_flow.model.events import StepSettled
-from hamn_flow.model.probe import Finding
+from hamn_flow.model.probe import Finding, done
 from hamn_flow.model.run import Decision, Direction, Run, StepRecord, StepState
 from hamn_flow.steps.step import Step
 
@@ -26,7 +25,7 @@ def undo(acting: Acting, step: Step) -> None:
     acting.stop_if_asked()
     seen = acting.step(step.name).seen
     if step.nothing_to_undo:
-        acting.resolve(step.name)
+        acting.look_at_open(step.name, lambda: done(step.nothing_to_undo))
         _undone(acting, step, step.nothing_to_undo)
         return
     nodes = acting.links.nodes
@@ -42,10 +41,10 @@ def undo(acting: Acting, step: Step) -> None:
         _undone(acting, step, found.reason)
     elif found.finding is not Finding.UNKNOWN:
         reach(acting, way, found)
-    elif acting.decided(Decision.CONFIRM, step.name):
+    elif acting.decided(Decision.CONFIRM, step.name, Direction.BACK):
         _undone(acting, step, f"confirmed by a person; the node said: {found.reason}")
     else:
-        raise halt(acting, step.name, found.reason, found.hint, unreachable=True)
+        raise acting.halt(step.name, found.reason, found.hint, unreachable=True)
 
 
 def _undone(acting: Acting, step: Step, reason: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hamn_flow.catalog import Catalog, freeze, thaw
 from hamn_flow.engine.act import Acting
-from hamn_flow.engine.carry import Carrying, refuse_past_no_return
+from hamn_flow.engine.carry import Carrying, kept_by, of_stage, refuse_past_no_return
 from hamn_flow.engine.forward import SETTLED
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.plan import stages_for
@@ -42,8 +42,7 @@ def start(desk: Desk, procedure: str, options: Mapping[str, str]) -> str:
 
     Refused while another run of this pair is open and has changed something; one that changed nothing is closed.
     """
-    for empty in may_start(desk):
-        _abandon(desk, empty, "it had changed nothing, and a new run was started")
+    empty = may_start(desk)
     world = desk.world
     run = world.new_run_id()
     looking = Links(cluster=desk.cluster, world=world)
@@ -59,6 +58,8 @@ def start(desk: Desk, procedure: str, options: Mapping[str, str]) -> str:
         options=dict(options),
         steps=tuple(freeze(step, stage.name) for stage in stages for step in stage.steps),
     )
+    for other in empty:
+        _abandon(desk, other, "it had changed nothing, and a new run was started")
     begun = RunBegun(run=run, direction=Direction.FORWARD, who=world.who, anew=True)
     desk.journal.record(planned, begun)
     world.watch(planned)
@@ -126,20 +127,33 @@ def may_roll_back(desk: Desk, run: str, *, to: str = "") -> Run:
     _refuse_if_superseded(desk, before)
     if to:
         _refuse_unknown_step(before, to)
+        _refuse_unsettled(before, to)
     refuse_past_no_return(before, _thawed(before, Direction.BACK), to)
     return before
 
 
 def confirm(desk: Desk, run: str, step: str, why: str) -> None:
-    """A person says that a step is so: counts where the look says unknown, never against a look that says no."""
+    """A person says that a step is so, or, while the run is rolled back, that it is as it was before.
+
+    It counts where the look says unknown, never against a look that says no.
+    """
     before = desk.journal.run(run)
     _refuse_ended(before, "confirm")
     _refuse_unknown_step(before, step)
-    desk.journal.record(Decided(run=run, kind=Decision.CONFIRM, step=step, who=desk.world.who, why=_reason_given(why)))
+    desk.journal.record(
+        Decided(
+            run=run,
+            kind=Decision.CONFIRM,
+            step=step,
+            who=desk.world.who,
+            why=_reason_given(why),
+            direction=before.summary.direction,
+        )
+    )
 
 
 def skip(desk: Desk, run: str, step: str, why: str) -> None:
-    """A person lets a step out; never past an objection, and never one whose outcome is in doubt."""
+    """A person lets a step out; never past an objection, never one in doubt, and not on the way back."""
     before = desk.journal.run(run)
     _refuse_ended(before, "skip")
     _refuse_unknown_step(before, step)
@@ -147,8 +161,16 @@ def skip(desk: Desk, run: str, step: str, why: str) -> None:
     record = before.step(step)
     if record.state in SETTLED:
         raise Refused(f"{step} is {record.state} already")
-    if record.state in {StepState.BEGUN, StepState.IN_DOUBT} and before.summary.state is not RunState.WAITING:
-        raise Refused(f"the outcome of {step} is in doubt", hint=f"Type hamn-flow resume {run}: it looks first.")
+    if record.state in {StepState.BEGUN, StepState.IN_DOUBT}:
+        raise Refused(
+            f"the outcome of {step} is in doubt",
+            hint=f"Type hamn-flow resume {run}, which looks at it; if you know it, hamn-flow confirm {step}.",
+        )
+    if before.summary.direction is Direction.BACK:
+        raise Refused(
+            f"run {run} is being rolled back, and an undo cannot be left out",
+            hint=f"Mend what keeps {step} from being undone, or type hamn-flow resume {run} --forward.",
+        )
     links = Links(cluster=desk.cluster, world=desk.world)
     try:
         objection = thaw(record.planned).objection(links.nodes)
@@ -196,7 +218,7 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
             new_boots[node] = event  # recorded once everything was looked at again
 
     owner = Owner(run=run, driver=desk.world.driver)
-    links = Links(cluster=desk.cluster, world=desk.world, owner=owner, seen=seen)
+    links = Links(cluster=desk.cluster, world=desk.world, owner=owner, seen=seen, new_boots=new_boots)
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     try:
         if before.boot_ids:
@@ -258,6 +280,21 @@ def _refuse_unknown_step(run: Run, step: str) -> None:
         raise Refused(
             f"run {run.summary.id} has no step {step}", hint=f"Type hamn-flow show {run.summary.id} for its steps."
         )
+
+
+def _refuse_unsettled(run: Run, to: str) -> None:
+    """What a rollback shall keep must have been reached, or it would be said to stand where it never stood."""
+    for stage in kept_by(run, to):
+        for record in of_stage(run, stage):
+            if record.state not in SETTLED:
+                raise Refused(
+                    f"the run never came to the end of {to}'s stage: {record.name} is {_spoken(record.state)}",
+                    hint=f"Name a step before it, or type hamn-flow rollback {run.summary.id} to undo everything.",
+                )
+
+
+def _spoken(state: StepState) -> str:
+    return state.value.replace("_", " ")
 
 
 def _reason_given(why: str) -> str:

@@ -10,8 +10,7 @@ from hamn_flow.engine.act import Acting
 from hamn_flow.engine.backward import order_of_undo, undo
 from hamn_flow.engine.forward import SETTLED, look_again, settle
 from hamn_flow.engine.machine import START, Checkpoints
-from hamn_flow.errors import Interrupted, OutcomeUnknown, Refused, StaleDriver, Unreachable
-from hamn_flow.facts.unreadable import Unreadable
+from hamn_flow.errors import HamnError, Interrupted, JournalUnusable, Refused, StepFailed
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import CheckpointReached, NodeSeen, RunEnded, RunHalted, StepSettled
 from hamn_flow.model.run import Run, RunState, StepRecord, StepState
@@ -29,7 +28,7 @@ class Carrying:
     def forward(self) -> None:
         """Go on from the first stage that is not settled, to the end; a halt is raised as its error."""
         with _Halting(self.acting):
-            look_again(self.acting, self.steps, frozenset(self.new_boots))
+            look_again(self.acting, self.steps, self.new_boots)
             if self.new_boots:
                 self.acting.record(*self.new_boots.values())
             run = self.acting.now()
@@ -106,7 +105,7 @@ class _Halting:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, (Interrupted, OutcomeUnknown, StaleDriver, Unreachable, Unreadable)):
+        if not isinstance(error, HamnError) or isinstance(error, JournalUnusable):
             return
         run = self.acting.now()
         if run.summary.state is RunState.WAITING:
@@ -120,6 +119,10 @@ class _Halting:
             else []
         )
         self.acting.record(*settled, RunHalted(run=run.summary.id, step=name, reason=error.sentence, hint=hint))
+        if (
+            isinstance(error, Refused) and run.commands
+        ):  # by a node, or by a lock: no longer before anything was touched
+            raise StepFailed(error.sentence, hint=hint) from error
 
 
 def stages_of(run: Run) -> tuple[str, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from hamn_flow.engine.act import Acting
-from hamn_flow.engine.halt import halt
 from hamn_flow.engine.reach import Way, reach
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import StepSettled
@@ -17,18 +16,19 @@ SETTLED = frozenset({StepState.DONE, StepState.SKIPPED})
 OPEN = frozenset({StepState.BEGUN, StepState.IN_DOUBT, StepState.FAILED})
 
 
-def look_again(acting: Acting, steps: Mapping[str, Step], rebooted: frozenset[NodeName]) -> None:
+def look_again(acting: Acting, steps: Mapping[str, Step], rebooted: Container[NodeName]) -> None:
     """Every settled step whose goal must still hold is looked at; what fell back is pending again.
 
     What is done only once in a run is taken to be lost by a reboot of its node. What a person skipped is left.
     """
     for record in acting.now().steps:
         step = steps.get(record.name)
-        if step is None or record.state not in SETTLED or acting.decided(Decision.SKIP, record.name):
+        by_person = record.state is StepState.SKIPPED and acting.decided(Decision.SKIP, record.name)
+        if step is None or record.state not in SETTLED or by_person:
             continue
         found = _still(acting, step, record, rebooted)
         if found.finding is Finding.UNKNOWN and not acting.decided(Decision.CONFIRM, record.name):
-            raise halt(acting, step.name, found.reason, found.hint, unreachable=True)
+            raise acting.halt(step.name, found.reason, found.hint, unreachable=True)
         if found.finding in {Finding.TODO, Finding.PARTIAL}:
             reason = f"no longer so: {found.reason}"
             acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.PENDING, reason=reason))
@@ -57,22 +57,32 @@ def settle(acting: Acting, step: Step) -> None:
         _settle_unknown(acting, step, record, found)
     elif isinstance(step, Check):
         reason, hint = step.explain(nodes, Failure(command=None, result=None, probe=found))
-        acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.FAILED, reason=reason))
-        raise halt(acting, step.name, reason, hint)
+        failed = StepSettled(run=acting.run, step=step.name, state=StepState.FAILED, reason=reason)
+        raise acting.halt(step.name, reason, hint, failed)
     else:
         reach(acting, way, found)
 
 
-def _still(acting: Acting, step: Step, record: StepRecord, rebooted: frozenset[NodeName]) -> Probe:
+def _still(acting: Acting, step: Step, record: StepRecord, rebooted: Container[NodeName]) -> Probe:
     if step.once:
+        found = acting.look(lambda: _answers(acting, step.node))
+        if found.finding is Finding.UNKNOWN:
+            return found
         return todo(f"{step.node} was rebooted since") if step.node in rebooted else done(record.reason)
     return acting.look(lambda: step.probe(acting.links.nodes)) if step.lasting else done(record.reason)
+
+
+def _answers(acting: Acting, node: NodeName) -> Probe:
+    acting.links.reach(node)
+    return done("it answers")
 
 
 def _still_to_do(acting: Acting, step: Step, record: StepRecord) -> bool:
     """Whether a step that is done once in a run was not yet carried out to its end in this run."""
     if not step.once:
         return False
+    if record.direction is Direction.BACK:
+        return True  # what ran last was its undo
     ran = acting.commands(step.name, record.intents)
     return record.state not in OPEN or not ran or any(row.status not in step.fine_statuses for row in ran)
 
@@ -80,17 +90,18 @@ def _still_to_do(acting: Acting, step: Step, record: StepRecord) -> bool:
 def _found_done(acting: Acting, step: Step, record: StepRecord, found: Probe) -> None:
     """The goal is true: ours if an intent of this run that was not undone lies behind, otherwise found so."""
     reason = f"{found.reason}; {found.warning}" if found.warning else found.reason
-    state = StepState.DONE if record.has_seen or isinstance(step, Check) else StepState.SKIPPED
-    acting.record(StepSettled(run=acting.run, step=step.name, state=state, reason=reason, changed=record.has_seen))
+    state = StepState.DONE if record.acted or isinstance(step, Check) else StepState.SKIPPED
+    acting.record(StepSettled(run=acting.run, step=step.name, state=state, reason=reason, changed=record.acted))
 
 
 def _settle_unknown(acting: Acting, step: Step, record: StepRecord, found: Probe) -> None:
     if acting.decided(Decision.CONFIRM, step.name):
         _found_done(acting, step, record, done(f"confirmed by a person; the node said: {found.reason}"))
         return
-    state = StepState.IN_DOUBT if record.intents else StepState.PENDING
-    acting.record(StepSettled(run=acting.run, step=step.name, state=state, reason=found.reason))
-    raise halt(acting, step.name, found.reason, found.hint, unreachable=True)
+    if record.acted:
+        raise acting.in_doubt(step.name, found.reason, found.hint)
+    settled = StepSettled(run=acting.run, step=step.name, state=StepState.PENDING, reason=found.reason)
+    raise acting.halt(step.name, found.reason, found.hint, settled, unreachable=True)
 
 
 def _settle_by_person(acting: Acting, step: PersonStep, found: Probe) -> None:
@@ -100,4 +111,4 @@ def _settle_by_person(acting: Acting, step: PersonStep, found: Probe) -> None:
         return
     hint = f"When it is done, type hamn-flow confirm {step.name} --because '...', then hamn-flow resume {acting.run}."
     overruled = f" (confirmed, but {found.reason})" if confirmed else ""
-    raise halt(acting, step.name, f"{step.instruction}{overruled}", hint)
+    raise acting.halt(step.name, f"{step.instruction}{overruled}", hint)

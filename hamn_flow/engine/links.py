@@ -6,7 +6,7 @@ reached again, the generation raised first, and only then the key is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -44,6 +44,7 @@ class Links:
     cluster: Cluster
     world: World
     owner: Owner | None = None
+    new_boots: Container[NodeName] = frozenset()  # nodes that were booted since the run last saw them
     known_boots: dict[NodeName, str] = field(default_factory=dict)
     seen: Callable[[NodeName, Hello, int], None] = lambda _node, _hello, _generation: None
     _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
@@ -63,6 +64,10 @@ class Links:
         for spec in self.cluster.nodes:
             with suppress(Unreachable):
                 self._connection(spec.name)
+
+    def reach(self, node: NodeName) -> None:
+        """Reach a node, if it is not: by this a boot is noticed. Unreachable if it does not answer."""
+        self._connection(node)
 
     def look(self, command: Command) -> Result:
         """Run a command that only reads; Unreachable if the node does not answer at a second try either."""

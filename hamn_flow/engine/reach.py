@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hamn_flow.engine.act import Acting
-from hamn_flow.engine.halt import halt
 from hamn_flow.engine.retry import GoalMissed, attempts
 from hamn_flow.model.command import Command
 from hamn_flow.model.events import AttemptFailed, StepSettled
 from hamn_flow.model.probe import Finding, Probe
-from hamn_flow.model.run import Direction, StepState
+from hamn_flow.model.run import Direction, StepRecord, StepState
 from hamn_flow.steps.step import Failure, Step
 
 
@@ -25,27 +24,26 @@ class Way:
     commands: Callable[[], Iterator[Command]]
     look: Callable[[], Probe]
 
-    def reached(self, run: str, reason: str) -> StepSettled:
-        """The outcome to record when the goal is true."""
-        forward = self.direction is Direction.FORWARD
-        state = StepState.DONE if forward else StepState.UNDONE
-        return StepSettled(run=run, step=self.step.name, state=state, reason=reason, changed=forward)
+    def reached(self, run: str, reason: str, *, acted: bool) -> StepSettled:
+        """The outcome to record when the goal is true; without a command of ours it was found so."""
+        state = StepState.UNDONE
+        if self.direction is Direction.FORWARD:
+            state = StepState.DONE if acted else StepState.SKIPPED
+        return StepSettled(run=run, step=self.step.name, state=state, reason=reason, changed=state is StepState.DONE)
 
 
 def reach(acting: Acting, way: Way, found: Probe) -> None:
     """Try until the goal is reached or the policy's attempts are used up; then the run halts."""
     step = way.step
-    record = acting.step(step.name)
-    spent = record.attempts if record.direction is way.direction else 0
     policy = acting.links.cluster.policy
 
     def failed(error: GoalMissed, wait: float | None) -> AttemptFailed:
-        number = acting.step(step.name).attempts
+        number = acting.step(step.name).failures + 1
         return AttemptFailed(run=acting.run, step=step.name, number=number, reason=error.sentence, wait=wait)
 
     retrying = attempts(
         policy,
-        spent=spent,
+        spent=_spent(acting.step(step.name), way.direction),
         sleep=acting.world.sleep,
         before_sleep=lambda error, wait: acting.record(failed(error, wait)),
     )
@@ -53,11 +51,15 @@ def reach(acting: Acting, way: Way, found: Probe) -> None:
         retrying(_attempt_with_remedies, acting, way, found)
     except GoalMissed as error:
         reason, hint = step.explain(acting.links.nodes, error.failure)
-        open_ended = error.failure.probe.finding is Finding.UNKNOWN
-        state = StepState.IN_DOUBT if open_ended else StepState.FAILED
-        acting.record(failed(error, None), StepSettled(run=acting.run, step=step.name, state=state, reason=reason))
+        failure = StepSettled(run=acting.run, step=step.name, state=StepState.FAILED, reason=reason)
         said = reason if way.direction is Direction.FORWARD else f"it cannot be undone: {reason}"
-        raise halt(acting, step.name, said, hint, unreachable=open_ended) from error
+        raise acting.halt(step.name, said, hint, failed(error, None), failure) from error
+
+
+def _spent(record: StepRecord, direction: Direction) -> int:
+    """What is spent of the budget: the tries that failed, and one that a kill cut off."""
+    cut_off = record.state is StepState.BEGUN and record.direction is direction and record.attempts > 0
+    return record.failures + int(cut_off)
 
 
 def _attempt_with_remedies(acting: Acting, way: Way, first: Probe) -> None:
@@ -65,25 +67,26 @@ def _attempt_with_remedies(acting: Acting, way: Way, first: Probe) -> None:
     failure = _attempt(acting, way, first)
     if failure is None:
         return
-    if failure.probe.finding is Finding.UNKNOWN:
-        raise GoalMissed(failure)
     for command in way.step.remedy(acting.links.nodes, failure):
-        acting.remedy(way.step, way.direction, command)
-        failure = _attempt(acting, way, failure.probe)
+        acting.remedy(way.step, way.direction, first, command)
+        failure = _attempt(acting, way, first)
         if failure is None:
             return
-        if failure.probe.finding is Finding.UNKNOWN:
-            break
     raise GoalMissed(failure)
 
 
 def _attempt(acting: Acting, way: Way, before: Probe) -> Failure | None:
+    """Why the attempt did not reach the goal; None if it did. What is in doubt then halts, and is not tried again."""
+    name = way.step.name
     objection = way.objection()
     if objection is not None:
-        raise halt(acting, way.step.name, objection, "")
+        raise acting.halt(name, objection, "")
     attempt = acting.attempt(way.step, way.direction, before, way.commands(), way.look)
+    found = attempt.found
     if attempt.failure is None:
-        acting.record(*attempt.pending, way.reached(acting.run, attempt.found.reason))
-    else:
+        acting.record(*attempt.pending, way.reached(acting.run, found.reason, acted=acting.step(name).acted))
+    elif found.finding is Finding.UNKNOWN:
+        raise acting.in_doubt(name, found.reason, found.hint, *attempt.pending)
+    elif attempt.pending:
         acting.record(*attempt.pending)
     return attempt.failure

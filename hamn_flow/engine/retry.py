@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from hamn_flow.errors import HamnError
 from hamn_flow.model.pair import Policy
-from hamn_flow.model.probe import Finding
 from hamn_flow.steps.step import Failure
 
 
@@ -18,11 +17,6 @@ class GoalMissed(HamnError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.probe.reason, hint=failure.probe.hint)
         self.failure = failure
-
-
-def _worth_another(error: BaseException) -> bool:
-    """What is in doubt is looked at by a resume, never tried blindly again."""
-    return isinstance(error, GoalMissed) and error.failure.probe.finding is not Finding.UNKNOWN
 
 
 def attempts(
@@ -45,7 +39,7 @@ def attempts(
     return Retrying(
         stop=stop_after_attempt(max(1, policy.attempts - spent)),
         wait=wait_exponential(multiplier=policy.first_wait, max=policy.longest_wait),
-        retry=retry_if_exception(_worth_another),
+        retry=retry_if_exception_type(GoalMissed),
         sleep=sleep,
         before_sleep=tell,
         reraise=True,

@@ -81,7 +81,7 @@ def _(event: events.RunBegun, connection: sqlite3.Connection, at: str) -> None:
         ),
     )
     if turned:
-        connection.execute("UPDATE steps SET attempts = 0 WHERE run = ?", (event.run,))
+        connection.execute("UPDATE steps SET attempts = 0, failures = 0 WHERE run = ?", (event.run,))
 
 
 @project.register
@@ -135,6 +135,8 @@ def _(event: events.CommandLaunched, connection: sqlite3.Connection, at: str) ->
             at,
         ),
     )
+    if event.direction is Direction.FORWARD:
+        connection.execute("UPDATE steps SET acted = 1 WHERE run = ? AND name = ?", (event.run, event.step))
 
 
 @project.register
@@ -159,6 +161,7 @@ def _(event: events.AttemptFailed, connection: sqlite3.Connection, at: str) -> N
         "INSERT INTO attempts (run, step, number, at, reason, wait) VALUES (?, ?, ?, ?, ?, ?)",
         (event.run, event.step, event.number, at, event.reason, event.wait),
     )
+    connection.execute("UPDATE steps SET failures = failures + 1 WHERE run = ? AND name = ?", (event.run, event.step))
 
 
 @project.register
@@ -171,7 +174,7 @@ def _(event: events.StepSettled, connection: sqlite3.Connection, at: str) -> Non
     )
     if event.state is StepState.UNDONE:
         connection.execute(
-            "UPDATE steps SET completed = 0, seen = NULL WHERE run = ? AND name = ?", (event.run, event.step)
+            "UPDATE steps SET completed = 0, acted = 0, seen = NULL WHERE run = ? AND name = ?", (event.run, event.step)
         )
     elif event.state is StepState.DONE and event.changed:
         connection.execute(
@@ -213,8 +216,8 @@ def _(event: events.RunEnded, connection: sqlite3.Connection, at: str) -> None:
 @project.register
 def _(event: events.Decided, connection: sqlite3.Connection, at: str) -> None:
     connection.execute(
-        "INSERT INTO decisions (run, kind, step, who, why, at) VALUES (?, ?, ?, ?, ?, ?)",
-        (event.run, event.kind, event.step, event.who, event.why, at),
+        "INSERT INTO decisions (run, kind, step, direction, who, why, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (event.run, event.kind, event.step, event.direction, event.who, event.why, at),
     )
 
 

@@ -104,11 +104,11 @@ class Reader:
             rows = self._rows("SELECT * FROM commands WHERE run = ? AND step = ? ORDER BY number", run, step)
             return tuple(map(_command, rows))
 
-    def decided(self, run: str, kind: Decision, step: str) -> bool:
-        """Whether a person decided so about the step in this run."""
+    def decided(self, run: str, kind: Decision, step: str, direction: Direction) -> bool:
+        """Whether a person decided so about the step while this run went in that direction."""
         with self._readable():
-            sql = "SELECT 1 FROM decisions WHERE run = ? AND kind = ? AND step = ?"
-            return bool(self._rows(sql, run, kind.value, step))
+            sql = "SELECT 1 FROM decisions WHERE run = ? AND kind = ? AND step = ? AND direction = ?"
+            return bool(self._rows(sql, run, kind.value, step, direction.value))
 
     def events(self, run: str) -> tuple[tuple[int, datetime, Event], ...]:
         """What happened to the run, in its order: the event's number in the journal, when, and what."""
@@ -219,7 +219,9 @@ def _step(row: sqlite3.Row) -> StepRecord:
         direction=Direction(row["direction"]),
         seen=_data(row["seen"]),
         has_seen=row["seen"] is not None,
+        acted=bool(row["acted"]),
         attempts=row["attempts"],
+        failures=row["failures"],
         intents=row["intents"],
         reason=row["reason"],
         completed=row["completed"],
@@ -253,7 +255,12 @@ def _attempt(row: sqlite3.Row) -> AttemptRecord:
 
 def _decision(row: sqlite3.Row) -> DecisionRecord:
     return DecisionRecord(
-        kind=Decision(row["kind"]), step=row["step"], who=row["who"], why=row["why"], at=time_of(row["at"])
+        kind=Decision(row["kind"]),
+        step=row["step"],
+        direction=Direction(row["direction"]),
+        who=row["who"],
+        why=row["why"],
+        at=time_of(row["at"]),
     )
 
 

@@ -142,9 +142,10 @@ class RunEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Decided(Event):
-    """A person confirmed, skipped or abandoned."""
+    """A person confirmed, skipped or abandoned, while the run went in this direction."""
 
     kind: Decision
     step: str
     who: str
     why: str
+    direction: Direction = Direction.FORWARD

@@ -77,7 +77,9 @@ class StepRecord:
     direction: Direction  # of the last intent
     seen: Any  # as plain data; stored with the first intent, never overwritten
     has_seen: bool
+    acted: bool  # a command of this run was launched to reach the goal, and its effect was not undone since
     attempts: int  # begun in this epoch and direction
+    failures: int  # of the tries that the policy counts, in this epoch; a try may hold several attempts by remedies
     intents: int  # begun over the whole run: part of the key
     reason: str
     completed: int  # the order in which steps became done; 0 if this run has not changed anything by it
@@ -91,8 +93,8 @@ class StepRecord:
 
     @property
     def ours(self) -> bool:
-        """Whether this run may have changed something by the step: it has an intent that was not undone."""
-        return self.state is not StepState.UNDONE and (self.completed > 0 or self.has_seen)
+        """Whether this run may have changed something by the step, so that a rollback must undo it."""
+        return self.state is not StepState.UNDONE and (self.completed > 0 or self.acted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ class DecisionRecord:
 
     kind: Decision
     step: str  # empty for the whole run
+    direction: Direction  # which way the run went then: a confirmed step is done, or undone
     who: str
     why: str
     at: datetime
@@ -179,7 +182,7 @@ class Run:
         return {step.name: step for step in self.steps}[name]
 
     def decided(self, kind: Decision, step: str) -> bool:
-        """Whether a person decided so about the step in this run."""
+        """Whether a person ever decided so about the step in this run."""
         return any(decision.kind is kind and decision.step == step for decision in self.decisions)
 
 

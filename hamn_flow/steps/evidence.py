@@ -44,9 +44,11 @@ def file_system_held(node: Node, file_system: FileSystem, mounts: tuple[Mount, .
             return f"{node.name} has {point} mounted at {mount.mount_point}{where}"
         if not device.present and mount.mount_point == point:
             return f"{node.name} has {mount.source} mounted at {point} and does not see {file_system.device}"
+    if not device.present:
+        return f"{node.name} does not see {file_system.device}, so nothing proves that its kernel has let go of {point}"
     if device.superblock:
         return f"{node.name} has {point} unmounted, but its kernel still holds it ({device.superblock} is there)"
-    if device.present and device.exclusive != "free":
+    if device.exclusive != "free":
         return f"{node.name} still uses the device of {point} (an exclusive open says {device.exclusive})"
     return None
 
@@ -140,6 +142,14 @@ def not_standing(nodes: Nodes, name: NodeName) -> str | None:
     Without its shared file systems a daemon would run on the node's own, stale data (a mount failure that
     is ignored brings up a second management node).
     """
+    objection = not_mounted(nodes, name)
+    if objection is None and address_held(nodes[name], nodes.cluster.virtual_ip) is None:
+        objection = f"{name} does not have the virtual IP {nodes.cluster.virtual_ip.address}"
+    return objection
+
+
+def not_mounted(nodes: Nodes, name: NodeName) -> str | None:
+    """Which shared file system a node does not have mounted; None if it has them all."""
     cluster, node = nodes.cluster, nodes[name]
     mounts = node.get(Mounts())
     for file_system in cluster.file_systems:
@@ -147,6 +157,4 @@ def not_standing(nodes: Nodes, name: NodeName) -> str | None:
         number = node.get(BlockDevice(file_system.device)).number
         if not here or here[-1].device != number:
             return f"{file_system.mount_point} is not mounted from {file_system.device} on {name}"
-    if address_held(node, cluster.virtual_ip) is None:
-        return f"{name} does not have the virtual IP {cluster.virtual_ip.address}"
     return None

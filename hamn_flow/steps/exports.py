@@ -11,7 +11,7 @@ from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.model.command import Command
 from hamn_flow.model.pair import FileSystem
 from hamn_flow.model.probe import Probe, done, partial, todo
-from hamn_flow.steps.evidence import not_standing, still_holds
+from hamn_flow.steps.evidence import not_mounted, not_standing, still_holds
 from hamn_flow.steps.step import Step
 
 
@@ -73,8 +73,8 @@ class UnexportShared(Step):
         return todo(f"not exported: {_targets(lacking)}") if lacking else done("exported as before")
 
     def objection_to_undo(self, nodes: Nodes) -> str | None:
-        """Clients would write through this node to what the other one has mounted."""
-        return still_holds(nodes, nodes.peer_of(self.node).name)
+        """Clients would write through this node to what the other one has mounted, or to its own disk."""
+        return still_holds(nodes, nodes.peer_of(self.node).name) or not_mounted(nodes, self.node)
 
 
 def _lacking(node: Node, seen: Any) -> tuple[Export, ...]:

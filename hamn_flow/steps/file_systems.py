@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.services import Processes
 from hamn_flow.facts.storage import BlockDevice, FsHolder, Marker, MarkerAt, Mounts, marker_path, mount_at
-from hamn_flow.model.command import Command
+from hamn_flow.model.command import Command, NodeName
 from hamn_flow.model.pair import FileSystem
 from hamn_flow.model.probe import Finding, Probe, done, partial, todo
 from hamn_flow.steps import busy
-from hamn_flow.steps.evidence import file_system_held, still_holds, xcatd_running
+from hamn_flow.steps.evidence import database_running, file_system_held, still_holds, xcatd_running
 from hamn_flow.steps.step import Check, Failure, Step
 
 
@@ -131,7 +131,7 @@ class Unmount(_OnFileSystem):
 
     def objection_to_undo(self, nodes: Nodes) -> str | None:
         """Mounting again needs the other node to have let go."""
-        return _objection_to_mount(nodes, self)
+        return _objection_to_mount(nodes, self.node, self.file_system)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,15 +168,23 @@ class Mount(_OnFileSystem):
 
     def objection(self, nodes: Nodes) -> str | None:
         """The other node must have let go, and xCAT's daemon must not run here on the node's own files (T14)."""
-        return _objection_to_mount(nodes, self)
+        return _objection_to_mount(nodes, self.node, self.file_system)
 
 
-def _objection_to_mount(nodes: Nodes, step: Step) -> str | None:
-    objection = still_holds(nodes, nodes.peer_of(step.node).name)
+def _objection_to_mount(nodes: Nodes, name: NodeName, file_system: FileSystem) -> str | None:
+    objection = still_holds(nodes, nodes.peer_of(name).name)
     if objection is None:
-        running = xcatd_running(nodes[step.node])
+        here, database = nodes[name], nodes.cluster.database
+        running = xcatd_running(here)
+        if running is None and lies_in(database.data_directory, file_system.mount_point):
+            running = database_running(here, database)
         objection = f"{running}: it must be stopped before anything is mounted below it" if running else None
     return objection
+
+
+def lies_in(path: str, directory: str) -> bool:
+    """Whether a path is a directory or lies below it; an empty path does not."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,7 +274,7 @@ def layers(file_systems: tuple[FileSystem, ...]) -> tuple[tuple[FileSystem, ...]
     """The file systems in groups that do not depend on each other, outer before inner."""
     depth: dict[str, int] = {}
     for one in sorted(file_systems, key=lambda file_system: len(file_system.mount_point)):
-        outer = [depth[point] for point in depth if one.mount_point.startswith(point.rstrip("/") + "/")]
+        outer = [depth[point] for point in depth if lies_in(one.mount_point, point)]
         depth[one.mount_point] = max(outer, default=-1) + 1
     deepest = max(depth.values(), default=-1)
     return tuple(tuple(one for one in file_systems if depth[one.mount_point] == level) for level in range(deepest + 1))

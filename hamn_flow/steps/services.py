@@ -12,7 +12,7 @@ from hamn_flow.facts.services import LastLines, Unit, Units
 from hamn_flow.model.command import Command
 from hamn_flow.model.pair import Service
 from hamn_flow.model.probe import Finding, Probe, done, partial, todo
-from hamn_flow.steps.evidence import not_standing, signs_of_life, still_holds
+from hamn_flow.steps.evidence import not_mounted, not_standing, signs_of_life, still_holds
 from hamn_flow.steps.step import Failure, Step
 
 
@@ -104,8 +104,8 @@ class StopService(_OnService):
         return self._running(nodes) if seen["active"] else done("systemd did not run it before")
 
     def objection_to_undo(self, nodes: Nodes) -> str | None:
-        """Starting it again needs the other node to have let go."""
-        return still_holds(nodes, nodes.peer_of(self.node).name, self.service)
+        """Starting it again needs the other node to have let go, and the shared file systems to be here."""
+        return still_holds(nodes, nodes.peer_of(self.node).name, self.service) or not_mounted(nodes, self.node)
 
     def explain(self, nodes: Nodes, failure: Failure) -> tuple[str, str]:
         """A daemon outside of systemd has to be ended by a person: nothing is killed by its name."""

@@ -169,6 +169,10 @@ class MakeConsoles(Step):
         program = "makegocons" if self.console == "goconserver" else "makeconservercf"
         yield nodes[self.node].platform.xcat(program, deadline=600.0)
 
+    def objection(self, nodes: Nodes) -> str | None:
+        """The list must be that of the pair's own tables, which the other node has let go of."""
+        return still_holds(nodes, nodes.peer_of(self.node).name) or not_standing(nodes, self.node)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DumpTables(Step):
@@ -177,6 +181,7 @@ class DumpTables(Step):
     Guide L255. dumpxCATdb says "Backup Complete." and exits 0 also where single tables failed, so the files count.
     """
 
+    once: ClassVar[bool] = True  # a dump of an earlier way through this run is out of date
     lasting: ClassVar[bool] = False  # which tables there are is known only while xcatd answers here
     nothing_to_undo: ClassVar[str] = "the dump is kept"
 

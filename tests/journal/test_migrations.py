@@ -16,7 +16,7 @@ from hamn_flow.errors import JournalUnusable
 from hamn_flow.journal import Journal, Reader, read
 from hamn_flow.journal.schema import SET, VERSION, migrations_file
 from hamn_flow.model.events import CheckpointReached
-from hamn_flow.model.run import Decision, RunState, StepState
+from hamn_flow.model.run import Decision, Direction, RunState, StepState
 
 RECORDED = Path(__file__).parent / "recorded"
 README = content.folder("state") / "README.md"
@@ -49,10 +49,12 @@ def says_what_was_recorded(reader: Reader) -> None:
     assert [step.state for step in run.steps] == [StepState.DONE, StepState.FAILED]
     assert run.steps[1].seen == {"source": "/dev/vdb", "options": "rw"}
     assert (run.steps[0].completed, run.steps[1].attempts) == (1, 2)
+    assert [step.acted for step in run.steps] == [True, True]
     assert [command.status for command in run.commands] == [0, 32, 32]
     assert [attempt.wait for attempt in run.attempts] == [1.0, None]
     assert len(reader.events("k7m2qx")) == 19
     assert [decision.kind for decision in reader.run("zebra2").decisions] == [Decision.ABANDON]
+    assert [decision.direction for decision in reader.run("zebra2").decisions] == [Direction.FORWARD]
     assert run.boot_ids == {
         "mn1": "11111111-2222-3333-4444-555555555555",
         "mn2": "66666666-7777-8888-9999-000000000000",

@@ -98,7 +98,7 @@ class Model:
             case RunBegun():
                 if event.anew or event.direction is not summary.direction:
                     summary = replace(summary, epoch=summary.epoch + 1)
-                    run = replace(run, steps=tuple(replace(step, attempts=0) for step in run.steps))
+                    run = replace(run, steps=tuple(replace(step, attempts=0, failures=0) for step in run.steps))
                 state = RunState.RUNNING if event.direction is Direction.FORWARD else RunState.ROLLING_BACK
                 summary = replace(summary, direction=event.direction, back_to=event.back_to)
                 summary = replace(summary, state=state, halt=None, ended_at=None)
@@ -112,19 +112,27 @@ class Model:
             case NodeSeen():
                 run = replace(run, boot_ids=dict(sorted((run.boot_ids | {event.node: event.boot_id}).items())))
             case Decided():
-                decision = DecisionRecord(kind=event.kind, step=event.step, who=event.who, why=event.why, at=at)
+                decision = DecisionRecord(
+                    kind=event.kind, step=event.step, direction=event.direction, who=event.who, why=event.why, at=at
+                )
                 run = replace(run, decisions=(*run.decisions, decision))
             case AttemptFailed():
                 attempt = AttemptRecord(
                     step=event.step, number=event.number, at=at, reason=event.reason, wait=event.wait
                 )
-                run = replace(run, attempts=(*run.attempts, attempt))
+                steps = tuple(
+                    replace(step, failures=step.failures + 1) if step.name == event.step else step for step in run.steps
+                )
+                run = replace(run, attempts=(*run.attempts, attempt), steps=steps)
             case StepBegun() | StepSettled():
                 change = self._begun if isinstance(event, StepBegun) else self._settled
                 steps = tuple(change(run, step, event, at) if step.name == event.step else step for step in run.steps)
                 run = replace(run, steps=steps)
             case CommandLaunched() | CommandEnded():
                 run = replace(run, commands=self._commands(run, event, at))
+                if isinstance(event, CommandLaunched) and event.direction is Direction.FORWARD:
+                    steps = tuple(replace(step, acted=True) if step.name == event.step else step for step in run.steps)
+                    run = replace(run, steps=steps)
         self.runs[event.run] = replace(run, summary=summary)
 
     @staticmethod
@@ -152,7 +160,9 @@ class Model:
                 direction=Direction.FORWARD,
                 seen=None,
                 has_seen=False,
+                acted=False,
                 attempts=0,
+                failures=0,
                 intents=0,
                 reason="",
                 completed=0,
@@ -176,7 +186,7 @@ class Model:
     @staticmethod
     def _settled(run: Run, step: StepRecord, event: Any, at: datetime) -> StepRecord:
         if event.state is StepState.UNDONE:
-            step = replace(step, completed=0, seen=None, has_seen=False)
+            step = replace(step, completed=0, acted=False, seen=None, has_seen=False)
         if event.state is StepState.DONE and event.changed and not step.completed:
             step = replace(step, completed=1 + max(other.completed for other in run.steps))
         ended_at = None if event.state is StepState.PENDING else at
@@ -307,9 +317,9 @@ class JournalAndModel(RuleBasedStateMachine):
     def end_run(self, run: str, state: RunState) -> None:
         self.record(RunEnded(run=run, state=state))
 
-    @rule(run=RUN, kind=st.sampled_from(Decision), step=WORDS, why=WORDS)
-    def decide(self, run: str, kind: Decision, step: str, why: str) -> None:
-        self.record(Decided(run=run, kind=kind, step=step, who="anna", why=why))
+    @rule(run=RUN, kind=st.sampled_from(Decision), step=WORDS, why=WORDS, direction=DIRECTION)
+    def decide(self, run: str, kind: Decision, step: str, why: str, direction: Direction) -> None:
+        self.record(Decided(run=run, kind=kind, step=step, who="anna", why=why, direction=direction))
 
     @rule()
     def close_and_open(self) -> None:
