@@ -35,6 +35,7 @@ class HamnError(Exception):
         super().__init__(sentence)
         self.sentence = sentence
         self.hint = hint
+        self.run = ""  # the run that waits for this reason, where there is one
 
 
 class StepFailed(HamnError):

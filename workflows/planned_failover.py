@@ -13,6 +13,7 @@ from hamn_flow.catalog import Site, Workflow
 from hamn_flow.errors import Refused
 from hamn_flow.model.command import NodeName
 from hamn_flow.steps.checks import IsActive, IsStandby, NfsClientsToldOf, RoomForDump, holder_of_address
+from hamn_flow.steps.file_systems import MarkersOurs
 from hamn_flow.steps.preflight import dump_directory, of_node, of_pair
 from hamn_flow.steps.step import Check, Stage
 from hamn_flow.steps.tables import DhcpOnInterface, NodesAskVirtualIp
@@ -52,6 +53,7 @@ def _checks(site: Site, active: NodeName, standby: NodeName) -> tuple[Check, ...
         IsStandby(node=standby),
         *of_pair(site.cluster, active),
     ]
+    checks.append(MarkersOurs(node=active, file_systems=site.cluster.file_systems, cluster=site.cluster.name))
     addresses = tuple(spec.address for spec in site.cluster.nodes)
     checks.append(NodesAskVirtualIp(node=active, addresses=addresses))
     if site.cluster.features.dhcp:

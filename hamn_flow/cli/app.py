@@ -232,7 +232,7 @@ def trust(
 
 
 @command(epilog="Example: hamn-flow demo")
-def demo(ctx: typer.Context) -> None:
+def demo() -> None:
     """Show a failover on two simulated nodes.
 
     It halts on a busy file system, is resumed, and the next one is rolled back. No root is needed, and nothing leaves
@@ -240,7 +240,7 @@ def demo(ctx: typer.Context) -> None:
     """
     from hamn_flow import demo as demonstration
 
-    raise typer.Exit(demonstration.run(settings_of(ctx).journal))
+    raise typer.Exit(demonstration.run())
 
 
 @command(epilog="Example: hamn-flow version")

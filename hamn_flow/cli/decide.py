@@ -20,7 +20,11 @@ def confirm(settings: Settings, given: str, step: str, because: str, *, as_json:
     run = _named(settings, given)
     with at_desk(settings, f"confirm {run}") as desk:
         begin.confirm(desk, run, step, because)
-        _said(paper, desk.journal.run(run), f"{step} is confirmed. Type hamn-flow resume {run} to go on.")
+        _said(
+            paper,
+            desk.journal.run(run),
+            f"It is noted that {step} is so; it counts where a look cannot say. Type hamn-flow resume {run}.",
+        )
 
 
 def skip(settings: Settings, given: str, step: str, because: str, *, yes: bool, as_json: bool) -> None:

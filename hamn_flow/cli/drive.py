@@ -12,12 +12,14 @@ from hamn_flow.cli import identity
 from hamn_flow.cli.paper import Paper
 from hamn_flow.cli.settings import Settings, the_run
 from hamn_flow.cli.stopping import Stop
-from hamn_flow.cli.watching import watching
+from hamn_flow.cli.watching import Watch, watching
 from hamn_flow.engine import ahead, begin
 from hamn_flow.engine.begin import Desk
 from hamn_flow.engine.plan import Foreseen, preview
 from hamn_flow.engine.world import World
+from hamn_flow.errors import HamnError
 from hamn_flow.journal import drive, read, refuse_on
+from hamn_flow.model.events import Event
 from hamn_flow.model.run import Direction, Run
 from hamn_flow.report.history import outcome_line
 from hamn_flow.report.line import Span, Tone, line
@@ -104,8 +106,12 @@ def _carry(paper: Paper, desk: Desk, run: str, engine: Callable[[Desk], object],
     steps = tuple(step.planned for step in before.steps) if before else ()
     stop = Stop()
     with stop.on_ctrl_c(), watching(paper, utc_now, steps) as watch:
-        world = replace(desk.world, sleep=stop.sleep, stop_requested=stop.requested, watch=watch)
-        engine(replace(desk, world=world))
+        world = replace(desk.world, sleep=stop.sleep, stop_requested=stop.requested, watch=_while_read(watch, stop))
+        try:
+            engine(replace(desk, world=world))
+        except HamnError as error:
+            error.run = run
+            raise
     after = desk.journal.run(run)
     if paper.as_json:
         paper.json({"run": status_data(after, None)})
@@ -113,6 +119,18 @@ def _carry(paper: Paper, desk: Desk, run: str, engine: Callable[[Desk], object],
         paper.tell([line(), outcome_line(after, monotonic() - begun)])
     else:
         paper.tell([line(), *status_lines(after, None, datetime.now().astimezone(), paper.width)])
+
+
+def _while_read(watch: Watch, stop: Stop) -> Watch:
+    """Tell each event as long as somebody reads; when the reader is gone, the run stops as for Ctrl-C."""
+
+    def tell(event: Event) -> None:
+        try:
+            watch(event)
+        except OSError:
+            stop.ask()
+
+    return tell
 
 
 def _show_undoing(paper: Paper, desk: Desk, run: Run, to: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -23,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         Paper.of(as_json="--json" in words).error(error)
         return error.exit_status
+    except BrokenPipeError:  # whoever read has heard enough, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0

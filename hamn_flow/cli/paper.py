@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 from hamn_flow.errors import HamnError, Invalid, Refused
@@ -25,7 +26,7 @@ class Paper:
     @classmethod
     def of(cls, *, as_json: bool) -> Paper:
         """The process's own streams, as they are now."""
-        return cls(out=sys.stdout, errors=sys.stderr, as_json=as_json)
+        return cls(out=sys.stdout or _nowhere(), errors=sys.stderr or _nowhere(), as_json=as_json)
 
     @property
     def told(self) -> TextIO:
@@ -60,7 +61,8 @@ class Paper:
     def error(self, error: HamnError) -> None:
         """Print the sentence and the hint."""
         if self.as_json:
-            self.json({"error": error.sentence, "hint": error.hint, "exit_status": error.exit_status})
+            said = {"error": error.sentence, "hint": error.hint, "exit_status": error.exit_status, "run": error.run}
+            self.json(said | ({"problems": list(error.problems)} if isinstance(error, Invalid) else {}))
         self.out.flush()
         for sentence in error.problems if isinstance(error, Invalid) else (error.sentence,):
             self._complain("hamn-flow: ", sentence, Tone.BAD)
@@ -73,7 +75,7 @@ class Paper:
 
     def need_an_answer(self, *, yes: bool) -> None:
         """Refused where a question will have to be asked and nobody can be."""
-        if not yes and not (sys.stdin.isatty() and self.errors.isatty()):
+        if not yes and not (sys.stdin and sys.stdin.isatty() and self.errors.isatty()):
             raise Refused(
                 "nobody can be asked: this is not a terminal, and nothing was changed",
                 hint="Say --yes if it shall be done without asking.",
@@ -88,6 +90,11 @@ class Paper:
         self.errors.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise Refused("not done, because the answer was not yes; nothing was changed")
+
+
+def _nowhere() -> TextIO:
+    """In place of a stream that was closed before the program began (`>&-`)."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def rendered(each: Line, stream: TextIO) -> str:

@@ -24,7 +24,8 @@ def status(settings: Settings, *, as_json: bool) -> None:
         for run in shown:
             lines += [*([line()] if lines else []), *standing.status_lines(run, holder, now, paper.width)]
         if not shown:
-            lines.append(line("There is no run yet. Type hamn-flow plan planned-failover to see what one would do."))
+            lines.append(line(f"There is no run yet in {settings.journal_path}."))
+            lines.append(line("Type hamn-flow plan planned-failover to see what one would do."))
         data = {
             "journal": str(settings.journal_path),
             "driver": standing.driver_data(holder),

@@ -50,6 +50,9 @@ class Settings:
         """The procedures."""
         from hamn_flow.catalog import Catalog
 
+        for place in self.workflows:
+            if not place.is_dir():
+                raise Refused(f"there is no folder {place}", hint="Name a folder of procedure files.")
         return Catalog.load(self.workflows)
 
 

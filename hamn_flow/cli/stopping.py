@@ -1,4 +1,7 @@
-"""Ctrl-C: the first one stops between two commands, the second leaves the one under way to the node."""
+"""Ctrl-C: the first one stops between two commands, the second leaves the one under way to the node.
+
+A terminal that is closed (HUP), a TERM, and a reader that goes away are taken as the first one.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from hamn_flow.errors import Interrupted
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SLICE = 0.1  # seconds: how long a wait between two attempts goes on after Ctrl-C at most
 
 
@@ -30,10 +34,14 @@ class Stop:
         while not self._asked and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _SLICE))
 
+    def ask(self) -> None:
+        """Stop between two commands."""
+        self._asked = True
+
     @contextmanager
     def on_ctrl_c(self) -> Iterator[None]:
         """Listen to Ctrl-C meanwhile; Interrupted after the second one."""
-        before = signal.signal(signal.SIGINT, self._pressed)
+        before = {number: signal.signal(number, self._pressed) for number in _STOPPING}
         try:
             yield
         except KeyboardInterrupt as error:
@@ -42,12 +50,14 @@ class Stop:
                 hint="Type hamn-flow status, then hamn-flow resume: it looks at what became of it first.",
             ) from error
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _pressed(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if self._asked:
+        del frame
+        if self._asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._asked = True
-        sys.stderr.write("\nstopping after this command; press Ctrl-C again to leave it running on the node\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write("\nstopping after this command; press Ctrl-C again to leave it running on the node\n")
+            sys.stderr.flush()

@@ -119,7 +119,7 @@ class Acting:
         if step.once and direction is Direction.FORWARD and (result is None or result.status not in step.fine_statuses):
             found = todo(_said(command, result), hint=found.hint)
         if command and job and job.state is JobState.LOST and found.finding is not Finding.DONE:
-            found = unknown(f"{_lost(command.text, command.node)}; {found.reason}")
+            found = unknown(f"{_lost(command.text, command.node)}; {found.reason}", hint=self._see(command.node))
         failed = found.finding is not Finding.DONE
         failure = Failure(command=command, result=result, probe=found) if failed else None
         return Attempt(found=found, failure=failure, pending=pending)
@@ -151,10 +151,13 @@ class Acting:
         found = self.look(question)
         if lost and found.finding is not Finding.DONE:
             reason = f"{_lost(lost[-1][0].text, lost[-1][0].node)}; {found.reason}"
-            raise self.in_doubt(step, reason, found.hint, *(event for _, event in lost))
+            raise self.in_doubt(step, reason, self._see(lost[-1][0].node), *(event for _, event in lost))
         if lost:
             self.record(*(event for _, event in lost))
         return found
+
+    def _see(self, node: NodeName) -> str:
+        return f"See on {node} whether it still runs (ps ax); when it has ended, type hamn-flow resume {self.run}."
 
     def in_doubt(self, step: str, reason: str, hint: str, *events: Event) -> HamnError:
         """The halt of a step whose outcome nobody knows, in one commit with what led to it."""

@@ -139,7 +139,10 @@ def confirm(desk: Desk, run: str, step: str, why: str) -> None:
     """
     before = desk.journal.run(run)
     _refuse_ended(before, "confirm")
+    _refuse_other_pair(desk, before)
     _refuse_unknown_step(before, step)
+    if before.summary.direction is Direction.FORWARD and before.step(step).state in SETTLED:
+        raise Refused(f"{step} is {_spoken(before.step(step).state)} already, so there is nothing to confirm")
     desk.journal.record(
         Decided(
             run=run,
@@ -156,6 +159,7 @@ def skip(desk: Desk, run: str, step: str, why: str) -> None:
     """A person lets a step out; never past an objection, never one in doubt, and not on the way back."""
     before = desk.journal.run(run)
     _refuse_ended(before, "skip")
+    _refuse_other_pair(desk, before)
     _refuse_unknown_step(before, step)
     given = _reason_given(why)
     record = before.step(step)

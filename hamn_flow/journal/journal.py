@@ -80,6 +80,7 @@ def drive(
     is no journal or is newer than this program, or lies on a network file system.
     """
     path = place.real(path)
+    place.demand_file(path)
     place.make_directory(path)
     with lock.held(path, holder):
         place.make_file(path)
@@ -88,6 +89,7 @@ def drive(
         with closing(connection):
             with translated(path):
                 version = version_of(connection, path)
+                place.keep_private(path)
                 for pragma in _PRAGMAS:
                     connection.execute(pragma)
                 if version < VERSION:

@@ -20,15 +20,21 @@ def default_path() -> Path:
         return Path("/var/lib/hamn-flow/journal.db")
     from platformdirs import user_state_path  # noqa: PLC0415 - root, the usual caller, does not need it
 
-    return user_state_path("hamn-flow", appauthor=False) / "journal.db"
+    try:
+        return user_state_path("hamn-flow", appauthor=False) / "journal.db"
+    except RuntimeError as error:
+        raise Refused(
+            "it is not known where this user keeps files: HOME is not set", hint="Set HOME, or say --journal FILE."
+        ) from error
 
 
 def refuse_on(path: Path, mount_points: tuple[str, ...]) -> None:
     """Refused if the journal lies on a file system that the run unmounts, also by a link or a bind mount."""
     place = path.resolve()
+    devices = _mounted_devices()  # not asked of the mount points: below /root others than root may not look
     for mount_point in mount_points:
         mounted = Path(mount_point).resolve()
-        if place.is_relative_to(mounted) or (mounted.is_mount() and _device(place) == _device(mounted)):
+        if place.is_relative_to(mounted) or devices.get(mounted) == _device(place):
             raise Refused(
                 f"the journal {path} lies on {mount_point}, which this run unmounts",
                 hint="Name a journal on a disk of this machine's own, such as /var/lib/hamn-flow/journal.db.",
@@ -79,8 +85,20 @@ def make_file(path: Path) -> None:
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         _demand(path, os.R_OK | os.W_OK)
+
+
+def keep_private(path: Path) -> None:
+    """Take the journal, once it is known to be one, from everybody but its owner."""
+    with translated(path):
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
+
+
+def demand_file(path: Path) -> None:
+    """JournalUnusable for what is there and is no plain file: a folder, a device."""
+    with translated(path):
+        if path.exists() and not path.is_file():
+            raise JournalUnusable(f"{path} is no plain file, so it is no journal", hint="Name the journal's own file.")
 
 
 def refuse_remote(path: Path, mounts: Path = _MOUNTS) -> None:
@@ -120,10 +138,19 @@ def _sync(directory: Path) -> None:
         os.close(opened)
 
 
-def _device(place: Path) -> int:
+def _device(place: Path) -> str:
     while not place.exists():
         place = place.parent
-    return place.stat().st_dev
+    number = place.stat().st_dev
+    return f"{os.major(number)}:{os.minor(number)}"
+
+
+def _mounted_devices() -> dict[Path, str]:
+    """The device of each mount point, as the kernel numbers it; the last one lies on top."""
+    if not _MOUNTS.exists():  # not Linux
+        return {}
+    words = (line.split() for line in _MOUNTS.read_text(errors="surrogateescape").splitlines())
+    return {Path(_unescaped(word[4])): word[2] for word in words}
 
 
 def _unescaped(word: str) -> str:

@@ -161,7 +161,10 @@ def _(event: events.AttemptFailed, connection: sqlite3.Connection, at: str) -> N
         "INSERT INTO attempts (run, step, number, at, reason, wait) VALUES (?, ?, ?, ?, ?, ?)",
         (event.run, event.step, event.number, at, event.reason, event.wait),
     )
-    connection.execute("UPDATE steps SET failures = failures + 1 WHERE run = ? AND name = ?", (event.run, event.step))
+    connection.execute(
+        "UPDATE steps SET failures = failures + 1, state = ? WHERE run = ? AND name = ?",
+        (StepState.FAILED, event.run, event.step),
+    )
 
 
 @project.register

@@ -96,7 +96,7 @@ class CommandCancelled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptFailed(Event):
-    """An attempt did not reach its goal; `wait` seconds before the next, None if there is none."""
+    """A try did not reach its goal; the step has failed until the next, in `wait` seconds; None if there is none."""
 
     step: str
     number: int

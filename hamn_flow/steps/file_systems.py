@@ -259,6 +259,33 @@ class CheckIdentity(_OnFileSystem, Check):
         return done(f"{found.reason}, {'with the marker of this pair' if marker else 'without a marker yet'}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class MarkersOurs(Check):
+    """What is mounted bears no other pair's marker."""
+
+    lasting: ClassVar[bool] = False  # it can be read only while the file systems are mounted here
+
+    file_systems: tuple[FileSystem, ...]
+    cluster: str
+
+    @property
+    def what(self) -> str:
+        """Identity."""
+        return "markers"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when each marker that is there is this pair's."""
+        node = nodes[self.node]
+        for one in self.file_systems:
+            wrong = _mistaken(node.get(MarkerAt(one.mount_point)), self.cluster, one, marked=False)
+            if wrong:
+                return todo(
+                    f"{one.mount_point} on {self.node} is not this pair's: {wrong}",
+                    hint=f"Mend the name in cluster.toml, or remove {marker_path(one.mount_point)} if it is wrong.",
+                )
+        return done("no other pair's marker")
+
+
 def _mistaken(marker: Marker | None, cluster: str, file_system: FileSystem, *, marked: bool) -> str:
     """What is wrong with a marker; empty if nothing is."""
     if marker is None:

@@ -10,7 +10,7 @@ from hamn_flow.transport.session import Patience
 
 
 def own_known_hosts() -> Path:
-    """The file in which `hamn-flow trust` records host keys: beside the journal."""
+    """The file in which `hamn-flow trust` records host keys: where the journal usually lies."""
     if os.geteuid() == 0:
         return Path("/var/lib/hamn-flow/known_hosts")
     from platformdirs import user_state_path  # noqa: PLC0415 - root, the usual caller, does not need it

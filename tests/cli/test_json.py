@@ -49,7 +49,7 @@ def test_what_only_looks(desk: Desk, pair: EmbeddedPair, words: tuple[str, ...],
 def test_a_run_from_its_halt_to_its_end(desk: Desk, pair: EmbeddedPair) -> None:
     shell = pair.world.hold("mn1", "/install")
     failed = document(desk, "start", "planned-failover", "--yes", status=3)
-    assert set(failed) == {"error", "hint", "exit_status"}
+    assert set(failed) == {"error", "hint", "exit_status", "run"}
     assert (failed["exit_status"], "/install is busy" in failed["error"]) == (3, True)
     (waiting,) = document(desk, "status")["runs"]
     assert set(waiting) == STANDING

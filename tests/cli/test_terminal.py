@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from hamn_flow.journal import read
+from hamn_flow.model.run import RunState
 from hamn_flow.simulator.embedded import EmbeddedPair
 from tests.cli.desk import ROOT, Desk, begun
 
@@ -118,3 +120,19 @@ def test_no_colours_and_no_folding_in_a_pipe(desk: Desk) -> None:
     said = desk.type("status").out
     assert "\x1b" not in said
     assert "next        Type hamn-flow resume k7m2qx: it looks at what was under way first, then goes on; or" in said
+
+
+def test_a_reader_that_goes_away_stops_the_run_as_ctrl_c_does(desk: Desk, pair: EmbeddedPair) -> None:
+    """What is printed goes into a pipe that is closed at the first step: the run waits and can be resumed."""
+    del pair
+    process = desk.start("start", "planned-failover", "--yes")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "mn1.stop.conserver" in line and "done" in line:
+            break
+    process.stdout.close()
+    process.wait(60)
+    with read(desk.journal) as reader:
+        (summary,) = reader.runs()
+        assert (summary.state, reader.holder()) == (RunState.WAITING, None)
+    assert desk.type("resume", "--yes").status == 0

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +12,7 @@ import pytest
 from hamn_flow.engine.begin import abandon, confirm, resume, rollback, skip, start
 from hamn_flow.errors import Changed, HamnError, Interrupted, Invalid, Refused, RollbackFailed, StepFailed, Unreachable
 from hamn_flow.model.run import Decision, RunState, StepState
-from tests.engine.conftest import NODE, Bench
+from tests.engine.conftest import NODE, Bench, kill_wrapper
 from tests.engine.toys import (
     Announce,
     Burn,
@@ -23,11 +20,12 @@ from tests.engine.toys import (
     Silent,
     SwapCable,
     Write,
-    WriteSlowly,
     WriteTwice,
     WriteUnless,
     WriteWhenFree,
+    WriteWhenTold,
 )
+from tests.waiting import until
 
 
 def started(bench: Bench, error: type[HamnError] | None = None) -> str:
@@ -230,22 +228,20 @@ def test_a_person_settles_what_stays_in_doubt(bench: Bench) -> None:
 
 def test_a_command_of_which_nobody_knows_how_it_ended_is_not_tried_again(bench: Bench) -> None:
     """Its wrapper on the node is killed, so that the command runs on and its status is never known."""
-    bench.procedure([WriteSlowly(node=NODE, path=bench.path("one"))])
+    go = Path(bench.path("go"))
+    bench.procedure([WriteWhenTold(node=NODE, path=bench.path("one"), runs=bench.path("runs"), go=str(go))])
 
-    def kill_wrapper() -> None:
-        for _ in range(600):
-            for mark in Path(bench.path("node-a")).glob("*/jobs/*/running.*"):
-                os.kill(int(mark.name.split(".")[1]), signal.SIGKILL)
-                return
-            time.sleep(0.05)
+    def orphan() -> None:
+        until(lambda: bench.lines("runs") == 1)
+        kill_wrapper(bench)
 
-    killer = threading.Thread(target=kill_wrapper)
-    killer.start()
-    run = started(bench, Unreachable)
-    killer.join()
+    with ThreadPoolExecutor(1) as pool:
+        killer = pool.submit(orphan)
+        run = started(bench, Unreachable)
+        killer.result()
     assert (bench.states(), bench.lines("one"), len(bench.run(run).commands)) == (["in_doubt"], 0, 1)
-    while not bench.lines("one"):
-        time.sleep(0.05)
+    go.touch()
+    until(lambda: bench.lines("one") == 1)
     with bench.desk() as desk:
         assert resume(desk, run) is RunState.DONE
     assert (bench.lines("one"), len(bench.run(run).commands)) == (1, 1)

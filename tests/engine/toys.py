@@ -139,15 +139,27 @@ class Silent(Write):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteSlowly(Write):
-    """Write a line after a few seconds."""
+class WriteWhenTold(Write):
+    """Write a line as soon as a file says so; another one says that the command runs."""
+
+    runs: str
+    go: str
 
     def apply(self, nodes: Nodes) -> Iterator[Command]:
         del nodes
-        yield Command(node=self.node, argv=("perl", "-", self.path), text_in=SLOWLY, script="slowly.pl")
+        yield Command(
+            node=self.node, argv=("perl", "-", self.path, self.runs, self.go), text_in=WHEN_TOLD, script="when_told.pl"
+        )
 
 
-SLOWLY = "sleep 3; open my $file, '>>', $ARGV[0] or die; print $file qq(written\n); close $file or die;"
+WHEN_TOLD = r"""
+my ( $path, $runs, $go ) = @ARGV;
+sub note { open my $file, '>>', $_[0] or die; print {$file} "written\n"; close $file or die }
+note($runs);
+for ( 1 .. 600 ) { last if -e $go; select undef, undef, undef, 0.05 }    # half a minute at most
+-e $go or die "nobody told it\n";
+note($path);
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -125,3 +126,34 @@ def test_a_journal_on_a_network_file_system_is_refused(kind: str, tmp_path: Path
         return
     with pytest.raises(JournalUnusable, match=rf"a network or cluster file system \({kind}\)"):
         place.refuse_remote(directory / "journal.db", mounts)
+
+
+def test_a_file_that_is_no_journal_is_left_as_it_is(path: Path, driving: Driving) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine\n" * 1000)
+    path.chmod(0o644)
+    with pytest.raises(JournalUnusable), driving():
+        pass
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("mine\n" * 1000, 0o644)
+
+
+def test_a_pipe_is_no_journal(path: Path, driving: Driving) -> None:
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path, 0o644)
+    with pytest.raises(JournalUnusable, match="is no plain file"), driving():
+        pass
+    assert [name.name for name in path.parent.iterdir()] == [path.name]
+
+
+def test_a_mount_point_that_this_user_may_not_look_at_is_no_obstacle(tmp_path: Path) -> None:
+    """Others than root may not look below /root, and have no journal there either."""
+    closed = tmp_path / "closed"
+    (closed / "inner").mkdir(parents=True)
+    closed.chmod(0)
+    program = (
+        "import os, sys; from pathlib import Path; from hamn_flow.journal import refuse_on; "
+        "os.geteuid() or os.setuid(65534); refuse_on(Path('/tmp/journal.db'), (sys.argv[1],))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(closed / "inner")], capture_output=True, check=False)
+    closed.chmod(0o700)
+    assert (ended.returncode, ended.stderr) == (0, b"")

@@ -121,7 +121,10 @@ class Model:
                     step=event.step, number=event.number, at=at, reason=event.reason, wait=event.wait
                 )
                 steps = tuple(
-                    replace(step, failures=step.failures + 1) if step.name == event.step else step for step in run.steps
+                    replace(step, failures=step.failures + 1, state=StepState.FAILED)
+                    if step.name == event.step
+                    else step
+                    for step in run.steps
                 )
                 run = replace(run, attempts=(*run.attempts, attempt), steps=steps)
             case StepBegun() | StepSettled():

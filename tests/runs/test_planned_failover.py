@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hamn_flow.engine.begin import resume, rollback, skip, start
+from hamn_flow.engine.begin import confirm, resume, rollback, skip, start
 from hamn_flow.engine.plan import preview
 from hamn_flow.errors import HamnError, Refused, StepFailed, Unreachable
+from hamn_flow.facts.storage import Marker
 from hamn_flow.model.pair import OnBusy
 from hamn_flow.model.run import RunState, StepState
 from hamn_flow.simulator.faults import Hangs, PowerLost
@@ -170,3 +171,20 @@ def test_an_option_it_does_not_have_is_refused_with_those_it_has(pair: Pair) -> 
     with pair.desk() as desk, pytest.raises(Refused, match="planned-failover has no option dumpp") as refused:
         start(desk, PROCEDURE, {"dumpp": "/var/backups"})
     assert "dump" in refused.value.hint
+
+
+def test_another_pairs_marker_is_noticed_before_anything_is_touched(pair: Pair) -> None:
+    theirs = Marker(cluster="theirs", mount_point="/install", source="UUID=1").text
+    pair.world.run("mn1", "write_file.pl", "/install/.hamn-flow", theirs, "0644")
+    with pair.desk() as desk, pytest.raises(Refused, match="its marker names the pair theirs"):
+        start(desk, PROCEDURE, {})
+    assert not pair.world.state.log
+
+
+def test_what_is_settled_cannot_be_confirmed(pair: Pair) -> None:
+    pair.world.hold("mn1", "/install", user="alice", command="bash")
+    with pair.desk() as desk:
+        with pytest.raises(StepFailed):
+            start(desk, PROCEDURE, {})
+        with pytest.raises(Refused, match="is done already, so there is nothing to confirm"):
+            confirm(desk, desk.journal.runs()[0].id, "mn1.stop.xcatd", "I looked")

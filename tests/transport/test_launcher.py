@@ -13,6 +13,7 @@ from hamn_flow.model.command import Key
 from hamn_flow.transport import wire
 from hamn_flow.transport.connection import Hello
 from hamn_flow.transport.session import program
+from tests.waiting import until
 
 PROGRAM = program()
 OWNER = "run driver"
@@ -120,5 +121,6 @@ def test_a_job_that_cannot_be_prepared_is_not_launched_and_leaves_its_key_unused
     for long in ("k" * 190 + "/" * 10, "/" * 200):  # a folder's name has at most 255 bytes
         replies, _ = converse(base, wire.encode(2, launch(long, "true")), until=2)
         assert isinstance(replies[-1], wire.Failed) == (long[0] == "/")
+    until(lambda: not list(jobs.glob("%new.*")))  # the folder is removed after the answer was given
     assert [each.name[:2] for each in jobs.iterdir()] == ["kk"]
     assert wire.Raised(generation=1) in raised
