@@ -7,16 +7,9 @@ sub become {
     POSIX::dup2( fileno $input,  0 );
     POSIX::dup2( fileno $output, 1 );
     POSIX::dup2( fileno $errors, 2 );
-    $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT PIPE TERM);
+    $SIG{$_} = 'DEFAULT' for grep { $SIG{$_} } qw(HUP INT QUIT PIPE TERM);
     umask 022;
-    %ENV = (
-        PATH     => '/usr/sbin:/usr/bin:/sbin:/bin:/opt/xcat/bin:/opt/xcat/sbin',
-        LC_ALL   => 'C',
-        TERM     => 'dumb',
-        XCATROOT => '/opt/xcat',
-        HOME     => $HOME,
-        map { /\A([^=]+)=(.*)\z/s } @{$environment},
-    );
+    %ENV = ( %ENV, map { /\A([^=]+)=(.*)\z/s } @{$environment} ) if @{$environment};
     { no warnings 'exec'; exec { $argv->[0] } @{$argv} }
     my ( $reason, $status ) = ( "$!", $!{ENOENT} ? 127 : 126 );    # as the shell has it
     syswrite STDERR, "$argv->[0]: $reason\n";

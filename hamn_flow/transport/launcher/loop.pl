@@ -61,6 +61,13 @@ sub serve {
 }
 
 $0 = 'hamn-flow launcher';
+%ENV = (    # what every command finds, whatever this session began with
+    PATH     => '/usr/sbin:/usr/bin:/sbin:/bin:/opt/xcat/bin:/opt/xcat/sbin',
+    LC_ALL   => 'C',
+    TERM     => 'dumb',
+    XCATROOT => '/opt/xcat',
+    HOME     => $HOME,
+);
 chdir '/';    # holds no file system that must be unmounted
 umask 077;
 $SIG{PIPE} = 'IGNORE';
