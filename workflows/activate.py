@@ -3,7 +3,9 @@
 The guide's "On the new primary management node" (L495-L567): the virtual IP is found free, claimed and announced,
 the shared file systems are mounted and recognised, the database is started and answers, then xCAT and the other
 daemons; DNS, DHCP, consoles and NFS exports are made anew and proven by what they answer. Also for a node that comes
-back from its own reboot. On the node that has the role nothing is done.
+back from its own reboot. On the node that has the role nothing is done. What does not need each other goes side by
+side: the virtual IP and the file systems; the database and the daemons that need only those two; zones, leases and
+consoles.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from hamn_flow.facts.exports import Export
 from hamn_flow.facts.xcat import Consoles
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.pair import Cluster, Engine, Service
+from hamn_flow.steps import order
 from hamn_flow.steps.addresses import AddressFree, AnnounceVirtualIp, ClaimVirtualIp
 from hamn_flow.steps.checks import IsStandby, Reachable, holder_of_address, lacking_of_role
 from hamn_flow.steps.databases import (
@@ -41,8 +44,6 @@ from hamn_flow.steps.xcat import (
     XcatAnswers,
     leased,
 )
-
-NEED_XCATD = ("dhcp", "kea", "conserver", "goconserver")  # their configuration is made by xCAT's own commands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,129 +77,139 @@ class Taking:
 
 
 def stages(site: Site) -> Iterator[Stage]:
-    """The stages in the guide's order, for the node that the option names."""
+    """The stages in the order of what needs what, for the node that the option names."""
     node, cluster = site.node_named("node"), site.cluster
-    services = _starting_order(cluster.services)
     postgresql = cluster.database.engine is Engine.POSTGRESQL
     taking = Taking(
         node=node,
         cluster=cluster,
         before=_before(site),
         complete=not lacking_of_role(site.nodes, node),
-        units={service.name: unit_of(site.nodes[node], service) for service in services},
+        units={service.name: unit_of(site.nodes[node], service) for service in cluster.services},
         database=database_unit(site.nodes[node], cluster.database) if postgresql else "",
     )
     peer = cluster.peer_of(node)
-    others = (Reachable(node=peer), IsStandby(node=peer))
+    others = (Reachable(node=peer), IsStandby(node=peer), AddressFree(node=node, virtual_ip=cluster.virtual_ip))
     yield Stage(name="check", steps=(*of_node(site.nodes, node), *others, *of_pair(cluster, node)))
-    yield from _address(taking)
-    yield _allowed(taking)
-    yield from _file_systems(taking)
-    yield from _database(taking)
-    for number, service in enumerate(services, start=1):
-        yield from _started(taking, service)
-        if service.name == "nfs" and cluster.features.nfs:
-            yield from _exported(taking)
-        yield from _names(taking, started={one.name for one in services[:number]}, last=service.name)
-    if cluster.features.resolver:
-        resolver = UseNameserver(node=node, address=cluster.virtual_ip.address)
-        yield Stage(name="nameserver", steps=(resolver,))
+    yield from _disks_and_address(taking)
+    yield from _recognised(taking)
+    yield from _daemons(taking)
     yield _accepted(taking)
 
 
-def _address(taking: Taking) -> Iterator[Stage]:
-    """Guide step 1: the virtual IP, and the name that goes with it."""
-    node, vip = taking.node, taking.cluster.virtual_ip
-    yield Stage(name="address-free", steps=(AddressFree(node=node, virtual_ip=vip),))
-    yield Stage(name="claim-virtual-ip", steps=(ClaimVirtualIp(node=node, virtual_ip=vip),))
-    if not taking.complete:
-        yield Stage(name="announce-virtual-ip", steps=(AnnounceVirtualIp(node=node, virtual_ip=vip),))
-    if taking.cluster.features.set_host_name:
-        yield Stage(name="host-name", steps=(SetHostName(node=node, host_name=vip.host_name),))
+def _disks_and_address(taking: Taking) -> Iterator[Stage]:
+    """Guide steps 1 and 3: neither needs the other; and the daemons may start again."""
+    node, cluster = taking.node, taking.cluster
+    beside: tuple[Step, ...] = (ClaimVirtualIp(node=node, virtual_ip=cluster.virtual_ip), *_allowed(taking))
+    for depth, layer in enumerate(layers(cluster.file_systems)):
+        inner = f"-{depth}" if depth else ""
+        mounts = tuple(Mount(node=node, file_system=one) for one in layer)
+        yield Stage(name=f"mount{inner}", steps=(*mounts, *beside))
+        beside = ()
 
 
-def _allowed(taking: Taking) -> Stage:
+def _allowed(taking: Taking) -> Iterator[Step]:
     """The daemons may start again; but DHCP not before its turn, as starting xcatd may bring it up (T26)."""
     units = {**taking.units, **({"database": taking.database} if taking.database else {})}
     late = set() if taking.complete else {taking.dhcp}
-    steps = tuple(
-        (HoldBack if name in late else AllowService)(node=taking.node, subject=name, unit=unit)
-        for name, unit in units.items()
-    )
-    return Stage(name="allow", steps=steps)
+    for name, unit in units.items():
+        yield (HoldBack if name in late else AllowService)(node=taking.node, subject=name, unit=unit)
 
 
-def _file_systems(taking: Taking) -> Iterator[Stage]:
-    """Guide step 3; then what is mounted must be the pair's own, and xCAT set to the pair's database."""
+def _recognised(taking: Taking) -> Iterator[Stage]:
+    """What is mounted must be the pair's own, and xCAT set to the pair's database; guide step 2, the host's name."""
     node, cluster, vip = taking.node, taking.cluster, taking.cluster.virtual_ip
-    for depth, layer in enumerate(layers(cluster.file_systems)):
-        inner = f"-{depth}" if depth else ""
-        yield Stage(name=f"mount{inner}", steps=tuple(Mount(node=node, file_system=one) for one in layer))
     marked = taking.before.holder not in {None, node}  # the node that let go has seen or written the markers
-    identity: list[Step] = [
+    steps: list[Step] = [
         CheckIdentity(node=node, file_system=one, cluster=cluster.name, marked=marked) for one in cluster.file_systems
     ]
     engine = cluster.database.engine
-    identity.append(RecogniseDatabase(node=node, engine=engine, host=vip.address, host_name=vip.host_name))
-    yield Stage(name="recognise", steps=tuple(identity))
+    steps.append(RecogniseDatabase(node=node, engine=engine, host=vip.address, host_name=vip.host_name))
+    if cluster.features.set_host_name:
+        steps.append(SetHostName(node=node, host_name=vip.host_name))
+    yield Stage(name="recognise", steps=tuple(steps))
     if not marked and not taking.complete:
         markers = (WriteMarker(node=node, file_system=one, cluster=cluster.name) for one in cluster.file_systems)
         yield Stage(name="mark", steps=tuple(markers))
 
 
-def _database(taking: Taking) -> Iterator[Stage]:
-    """Guide step 4."""
+def _daemons(taking: Taking) -> Iterator[Stage]:
+    """Guide steps 4 to 10: the database, xCAT and the other daemons, and what is made for them or by them."""
+    groups = order.starting(taking.cluster.services)
+    first = groups[:1] if groups and order.need_only_the_node(groups[0]) else ()
+    started = {service.name for group in first for service in group}
+    yield from _database(taking, beside=[step for group in first for step in _starts(taking, group)])
+    due: list[Step] = []
+    for group in groups[len(first) :]:
+        yield Stage(name=f"allow-{taking.dhcp}", steps=tuple(_allowed_late(taking, group)))
+        yield Stage(name=f"make-{order.chief(group)}", steps=(*due, *_made_before(taking, group)))
+        yield Stage(name=f"start-{order.chief(group)}", steps=tuple(_starts(taking, group)))
+        started |= {service.name for service in group}
+        due = list(_made_after(taking, group, started))
+    resolver = UseNameserver(node=taking.node, address=taking.cluster.virtual_ip.address)
+    named_last = any(isinstance(step, MakeDns) for step in due)  # it is asked for names only when it has its zones
+    wanted = [resolver] if taking.cluster.features.resolver else []
+    yield Stage(name="make", steps=(*due, *([] if named_last else wanted)))
+    yield Stage(name="nameserver", steps=tuple(wanted if named_last else []))
+
+
+def _database(taking: Taking, beside: list[Step]) -> Iterator[Stage]:
+    """Guide step 4, and beside it what needs only the file systems and the virtual IP."""
     node, cluster, unit = taking.node, taking.cluster, taking.database
-    if unit:
-        service, data = database_service(unit), cluster.database.data_directory
-        start = StartDatabase(node=node, service=service, unit=unit, data_directory=data)
-        yield Stage(name="start-database", steps=(start,))
-    vip = cluster.virtual_ip
+    vip, data = cluster.virtual_ip, cluster.database.data_directory
+    start = [StartDatabase(node=node, service=database_service(unit), unit=unit, data_directory=data)] if unit else []
+    announce = [] if taking.complete else [AnnounceVirtualIp(node=node, virtual_ip=vip)]
+    yield Stage(name="start-database" if unit else "start-first", steps=(*start, *announce, *beside))
     answers = DatabaseAnswers(node=node, master=vip.address, host_name=vip.host_name)
-    yield Stage(name="database-answers", steps=(answers,))
+    exports = _exported(taking) if any(step.what == "start.nfs" for step in beside) else ()
+    yield Stage(name="database-answers", steps=(answers, *exports))
 
 
-def _started(taking: Taking, service: Service) -> Iterator[Stage]:
-    """Guide steps 5 and 7: a daemon, and what xCAT makes for it."""
-    node, name, unit = taking.node, service.name, taking.units[service.name]
-    start: Step = StartService(node=node, service=service, unit=unit)
-    if name == "xcatd":
-        start = StartXcatd(node=node, service=service, unit=unit)
-    started = Stage(name=f"start-{name}", steps=(start,))
-    consoles = MakeConsoles(node=node, console=name, expected=taking.before.consoles)
-    listed = Stage(name="consoles", steps=(consoles,))
-    if taking.complete or name not in {taking.dhcp, "conserver", "goconserver"}:
-        yield started
-    elif name == "conserver":  # it reads its list when it starts
-        yield from (listed, started)
-    elif name == "goconserver":  # it is told its list while it runs
-        yield from (started, listed)
-    else:
-        also = tuple(one for other, one in taking.units.items() if other.startswith("kea-"))
-        yield Stage(name=f"allow-{name}", steps=(AllowService(node=node, subject=name, unit=unit),))
-        yield Stage(name="makedhcp", steps=(MakeDhcp(node=node, service=service, unit=unit, also=also),))
-        yield started
-        yield Stage(name="makedhcp-nodes", steps=(MakeLeases(node=node, samples=taking.before.leases),))
+def _starts(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
+    for service in group:
+        start = StartXcatd if service.name == "xcatd" else StartService
+        yield start(node=taking.node, service=service, unit=taking.units[service.name])
 
 
-def _names(taking: Taking, *, started: set[str], last: str) -> Iterator[Stage]:
-    """Zones, once both xcatd and named run: makedns asks the one and starts the other anew."""
-    needs = {"xcatd", "named"}
-    if taking.cluster.features.dns and not taking.complete and last in needs and needs <= started:
+def _allowed_late(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
+    """DHCP's turn: makedhcp starts it."""
+    if not taking.complete and taking.dhcp in {service.name for service in group}:
+        yield AllowService(node=taking.node, subject=taking.dhcp, unit=taking.units[taking.dhcp])
+
+
+def _made_before(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
+    """What a daemon reads when it starts."""
+    for service in () if taking.complete else group:
+        if service.name == taking.dhcp:
+            also = tuple(one for other, one in taking.units.items() if other.startswith("kea-"))
+            yield MakeDhcp(node=taking.node, service=service, unit=taking.units[service.name], also=also)
+        elif service.name == "conserver":
+            yield MakeConsoles(node=taking.node, console="conserver", expected=taking.before.consoles)
+
+
+def _made_after(taking: Taking, group: tuple[Service, ...], started: set[str]) -> Iterator[Step]:
+    """What a daemon is told while it runs; and zones, once both xcatd and named run: makedns asks and restarts them."""
+    if taking.complete:
+        return
+    names = {service.name for service in group}
+    if taking.cluster.features.dns and {"xcatd", "named"} <= started and names & {"xcatd", "named"}:
         server = taking.cluster.virtual_ip.address
-        make = MakeDns(node=taking.node, server=server, samples=taking.before.samples)
-        yield Stage(name="makedns", steps=(make,))
+        yield MakeDns(node=taking.node, server=server, samples=taking.before.samples)
+    if taking.dhcp in names:
+        yield MakeLeases(node=taking.node, samples=taking.before.leases)
+    if "goconserver" in names:
+        yield MakeConsoles(node=taking.node, console="goconserver", expected=taking.before.consoles)
+    if "nfs" in names:
+        yield from _exported(taking)
 
 
-def _exported(taking: Taking) -> Iterator[Stage]:
+def _exported(taking: Taking) -> Iterator[Step]:
     """Guide step 10: the exports as they were, or, if nobody knows, as this node's own /etc/exports has them."""
     cluster, exports = taking.cluster, taking.before.exports
-    if exports:
-        shared = ExportShared(node=taking.node, exports=exports, server=cluster.virtual_ip.address)
-        yield Stage(name="export", steps=(shared,))
-    elif not taking.complete:
-        again = ExportAgain(node=taking.node, mount_points=mount_points_of(cluster.file_systems))
-        yield Stage(name="export", steps=(again,))
+    if cluster.features.nfs and exports:
+        yield ExportShared(node=taking.node, exports=exports, server=cluster.virtual_ip.address)
+    elif cluster.features.nfs and not taking.complete:
+        yield ExportAgain(node=taking.node, mount_points=mount_points_of(cluster.file_systems))
 
 
 def _accepted(taking: Taking) -> Stage:
@@ -207,17 +218,6 @@ def _accepted(taking: Taking) -> Stage:
     engine = ENGINES[cluster.database.engine]
     answers = XcatAnswers(node=taking.node, engine=engine, master=vip.address, host_name=vip.host_name)
     return Stage(name="accept", steps=(answers, TablesReadable(node=taking.node, count=taking.before.nodes)))
-
-
-def _starting_order(services: tuple[Service, ...]) -> tuple[Service, ...]:
-    """The site's own order, but what xCAT's commands write the configuration of comes after xcatd (T26)."""
-    names = [service.name for service in services]
-    if "xcatd" not in names:
-        return services
-    place = names.index("xcatd")
-    late = tuple(service for service in services[:place] if service.name in NEED_XCATD)
-    early = tuple(service for service in services[:place] if service.name not in NEED_XCATD)
-    return (*early, services[place], *late, *services[place + 1 :])
 
 
 def _before(site: Site) -> Before:

@@ -4,6 +4,7 @@ The guide's "On the current primary management node" (L447-L494): the daemons ar
 their start and kept from starting again, the shared paths are withdrawn from NFS, the database is stopped, the file
 systems are unmounted, the virtual IP is taken off, and the host name is set back. On a clean standby nothing is
 done. The xCAT daemons of service nodes are left alone (L455): since xCAT 2.6.10 they find the database again (L536).
+What does not need each other goes side by side: the daemons stop at once, then the database, then all is unmounted.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hamn_flow.catalog import Site, Workflow
+from hamn_flow.facts.node import Node
 from hamn_flow.facts.storage import Mounts, mount_at
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.pair import Engine
-from hamn_flow.steps.addresses import ReleaseVirtualIp
+from hamn_flow.model.pair import Engine, Service
+from hamn_flow.steps import order
+from hamn_flow.steps.addresses import AddressFree, ReleaseVirtualIp
 from hamn_flow.steps.checks import ArpingThere, NfsClientsToldOf, Reachable, RoomForDump, not_clean
 from hamn_flow.steps.databases import StopDatabase, database_service, database_unit
 from hamn_flow.steps.exports import UnexportShared, mount_points_of
@@ -31,7 +34,7 @@ def stages(site: Site) -> Iterator[Stage]:
     node = site.node_named("node")
     here, cluster = site.nodes[node], site.cluster
     clean = not_clean(site.nodes, node) is None
-    held: list[Step] = []
+    postgresql = cluster.database.engine is Engine.POSTGRESQL
 
     yield Stage(name="check", steps=_checks(site, node))
     if "dump" in site.options:
@@ -42,26 +45,38 @@ def stages(site: Site) -> Iterator[Stage]:
     markers = tuple(WriteMarker(node=node, file_system=one, cluster=cluster.name) for one in mounted)
     yield Stage(name="mark", steps=markers)
 
-    for service in reversed(cluster.services):
-        unit = unit_of(here, service)
-        if service.name == "nfs" and cluster.features.nfs:
-            points = mount_points_of(cluster.file_systems)
-            yield Stage(name="unexport", steps=(UnexportShared(node=node, mount_points=points),))
-        yield Stage(name=f"stop-{service.name}", steps=(StopService(node=node, service=service, unit=unit),))
-        held.append(HoldService(node=node, subject=service.name, unit=unit))
-
-    if cluster.database.engine is Engine.POSTGRESQL and (unit := database_unit(here, cluster.database)):
-        yield Stage(name="stop-database", steps=(StopDatabase(node=node, service=database_service(unit), unit=unit),))
+    exporting = cluster.features.nfs
+    for group in order.stopping(cluster.services):
+        steps: list[Step] = [_stop(here, service) for service in group if not (exporting and service.name == "nfs")]
+        if len(steps) < len(group):  # the shared paths are withdrawn before their server stops
+            steps.append(UnexportShared(node=node, mount_points=mount_points_of(cluster.file_systems)))
+        yield Stage(name=f"stop-{order.chief(group)}", steps=tuple(steps))
+    last: list[Step] = [_stop(here, one) for one in cluster.services if exporting and one.name == "nfs"]
+    held: list[Step] = [
+        HoldService(node=node, subject=service.name, unit=unit_of(here, service))
+        for service in reversed(cluster.services)
+    ]
+    if postgresql and (unit := database_unit(here, cluster.database)):
+        last.append(StopDatabase(node=node, service=database_service(unit), unit=unit))
         held.append(HoldService(node=node, subject="database", unit=unit))
-    yield Stage(name="hold", steps=() if clean else tuple(held))
+    yield Stage(name="stop-database" if postgresql else "stop-nfs", steps=tuple(last))
 
+    standby: tuple[Step, ...] = () if clean else tuple(held)
     for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
         inner = f"-{depth}" if depth else ""
-        yield Stage(name=f"unmount{inner}", steps=tuple(Unmount(node=node, file_system=one) for one in layer))
+        unmounts = tuple(Unmount(node=node, file_system=one) for one in layer)
+        yield Stage(name=f"unmount{inner}", steps=(*standby, *unmounts))
+        standby = ()
 
     yield Stage(name="release-virtual-ip", steps=(ReleaseVirtualIp(node=node, virtual_ip=cluster.virtual_ip),))
+    peer = cluster.peer_of(node)  # asks whether anybody answers for it still
+    yield Stage(name="address-free", steps=(AddressFree(node=peer, virtual_ip=cluster.virtual_ip),))
     if cluster.features.set_host_name:
         yield Stage(name="own-host-name", steps=(SetHostName(node=node, host_name=node),))
+
+
+def _stop(node: Node, service: Service) -> Step:
+    return StopService(node=node.name, service=service, unit=unit_of(node, service))
 
 
 def _checks(site: Site, node: NodeName) -> tuple[Check, ...]:

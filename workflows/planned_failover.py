@@ -20,14 +20,14 @@ from hamn_flow.steps.tables import DhcpOnInterface, NodesAskVirtualIp
 
 
 def stages(site: Site) -> Iterator[Stage]:
-    """The checks of both nodes, then the two halves without their own checks."""
+    """The checks of both nodes, then the two halves without their own: who claims the address asks for it again."""
     active = _active(site)
     standby = site.cluster.peer_of(active)
     dump = {"dump": site.options["dump"]} if "dump" in site.options else {}
     release = site.stages_of("deactivate", node=active, **dump)
     acquire = site.stages_of("activate", node=standby)
     yield Stage(name="check", steps=_checks(site, active, standby))
-    yield from (stage for stage in (*release, *acquire) if stage.name != "check")
+    yield from (stage for stage in (*release, *acquire) if stage.name not in {"check", "address-free"})
 
 
 def _active(site: Site) -> NodeName:

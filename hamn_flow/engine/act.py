@@ -7,11 +7,13 @@ world was looked at again. What a command's exit status says is recorded, never 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import RLock
 
+from hamn_flow.engine.halt import Halt
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
-from hamn_flow.errors import HamnError, Interrupted, Refused, RollbackFailed, StepFailed, Unreachable
+from hamn_flow.errors import Interrupted, Unreachable
 from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
@@ -20,7 +22,6 @@ from hamn_flow.model.events import (
     CommandEnded,
     CommandLaunched,
     Event,
-    RunHalted,
     StepBegun,
     StepSettled,
 )
@@ -54,18 +55,20 @@ class Intent:
 
 @dataclass(frozen=True, kw_only=True)
 class Acting:
-    """The hands of one driver on one run."""
+    """The hands of one driver on one run; steps that run side by side share them."""
 
     run: str
     journal: Journal
     links: Links
     world: World
+    _turn: RLock = field(default_factory=RLock, repr=False)
 
     def record(self, *events: Event) -> None:
-        """Commit events, then show them to whoever watches."""
-        self.journal.record(*events)
-        for event in events:
-            self.world.watch(event)
+        """Commit events, then show them to whoever watches, in the order of the commits."""
+        with self._turn:
+            self.journal.record(*events)
+            for event in events:
+                self.world.watch(event)
 
     def now(self) -> Run:
         """The run as the journal has it."""
@@ -159,28 +162,15 @@ class Acting:
     def _see(self, node: NodeName) -> str:
         return f"See on {node} whether it still runs (ps ax); when it has ended, type hamn-flow resume {self.run}."
 
-    def in_doubt(self, step: str, reason: str, hint: str, *events: Event) -> HamnError:
-        """The halt of a step whose outcome nobody knows, in one commit with what led to it."""
+    def in_doubt(self, step: str, reason: str, hint: str, *events: Event) -> Halt:
+        """The halt of a step whose outcome nobody knows; what led to it is recorded with it, and not before."""
         settled = StepSettled(run=self.run, step=step, state=StepState.IN_DOUBT, reason=reason)
         return self.halt(step, reason, hint, *events, settled, unreachable=True)
 
-    def halt(self, step: str, reason: str, hint: str, *events: Event, unreachable: bool = False) -> HamnError:
-        """Record that the run waits, in one commit with what led to it, and give the error to raise.
-
-        Unreachable where a node did not answer, RollbackFailed on the way back, Refused where this run has launched
-        nothing yet, StepFailed otherwise.
-        """
+    def halt(self, step: str, reason: str, hint: str, *events: Event, unreachable: bool = False) -> Halt:
+        """What to raise so that the run waits; the events that led to it are recorded with the halt."""
         hint = hint or f"Mend that, then type hamn-flow resume {self.run}, or hamn-flow rollback {self.run}."
-        self.record(*events, RunHalted(run=self.run, step=step, reason=reason, hint=hint))
-        run = self.now()
-        kind: type[HamnError] = StepFailed
-        if unreachable:
-            kind = Unreachable
-        elif run.summary.direction is Direction.BACK:
-            kind = RollbackFailed
-        elif not run.commands:
-            kind = Refused
-        return kind(f"{step}: {reason}" if step else reason, hint=hint)
+        return Halt(step=step, reason=reason, hint=hint, events=events, unreachable=unreachable)
 
     def stop_if_asked(self, pending: tuple[Event, ...] = ()) -> None:
         """Interrupted, between two commands, if the person wants to stop."""

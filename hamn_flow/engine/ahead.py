@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hamn_flow.catalog import thaw
+from hamn_flow.engine.abreast import answers
 from hamn_flow.engine.backward import order_of_undo
 from hamn_flow.engine.carry import kept_by
 from hamn_flow.engine.forward import SETTLED
@@ -24,7 +27,7 @@ def to_go_on(world: World, cluster: Cluster, run: Run) -> tuple[Foreseen, ...]:
     try:
         nodes = links.nodes
         left = [record for record in run.steps if record.state not in SETTLED]
-        return foresee(((record.planned.stage, thaw(record.planned)) for record in left), nodes)
+        return foresee(((record.planned.stage, thaw(record.planned)) for record in left), nodes, world.abreast)
     finally:
         links.close()
 
@@ -36,7 +39,8 @@ def to_undo(world: World, cluster: Cluster, run: Run, to: str = "") -> tuple[For
     try:
         nodes = links.nodes
         mine = [record for record in order_of_undo(run) if record.planned.stage not in kept]
-        return tuple(_undo(thaw(record.planned), record, nodes) for record in mine)
+        looks = [partial(_undo, thaw(record.planned), record, nodes) for record in mine]
+        return answers(world.abreast, looks)
     finally:
         links.close()
 

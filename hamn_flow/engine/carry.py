@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.backward import order_of_undo, undo
 from hamn_flow.engine.forward import SETTLED, look_again, settle
+from hamn_flow.engine.halt import Halt, halt_of, together
 from hamn_flow.engine.machine import START, Checkpoints
-from hamn_flow.errors import HamnError, Interrupted, JournalUnusable, Refused, StepFailed
+from hamn_flow.errors import HamnError, JournalUnusable, Refused
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.events import CheckpointReached, NodeSeen, RunEnded, RunHalted, StepSettled
+from hamn_flow.model.events import CheckpointReached, NodeSeen, RunEnded, RunHalted
 from hamn_flow.model.run import Run, RunState, StepRecord, StepState
 from hamn_flow.steps.step import Step
 
@@ -27,7 +30,7 @@ class Carrying:
 
     def forward(self) -> None:
         """Go on from the first stage that is not settled, to the end; a halt is raised as its error."""
-        with _Halting(self.acting):
+        with _halting(self.acting):
             look_again(self.acting, self.steps, self.new_boots)
             if self.new_boots:
                 self.acting.record(*self.new_boots.values())
@@ -35,15 +38,14 @@ class Carrying:
             checkpoints = self._checkpoints(run, at=_settled_so_far(run))
             self._note(run, checkpoints.state)
             while (stage := checkpoints.following) is not None:
-                for record in of_stage(run, stage):
-                    settle(self.acting, self.steps[record.name])
+                self._settle(of_stage(run, stage))
                 self.acting.record(CheckpointReached(run=self.acting.run, checkpoint=stage))
                 checkpoints.move("advance")
             self.acting.record(RunEnded(run=self.acting.run, state=RunState.DONE))
 
     def back(self, to: str) -> None:
         """Undo what this run changed, last first; with `to`, keep that step's stage and what came before it."""
-        with _Halting(self.acting):
+        with _halting(self.acting):
             run = self.acting.now()
             kept = kept_by(run, to)
             checkpoints = self._checkpoints(run, at=run.summary.checkpoint)
@@ -56,6 +58,31 @@ class Carrying:
                 self._wait_at(kept[-1])
             else:
                 self.acting.record(RunEnded(run=self.acting.run, state=RunState.ROLLED_BACK))
+
+    def _settle(self, records: tuple[StepRecord, ...]) -> None:
+        """Bring the steps of one stage to their goals, side by side; what stops one lets the others finish."""
+        names = [record.name for record in records if record.state not in SETTLED]
+        alone = len(names) == 1
+        works = [partial(self._settle_one, name, alone=alone) for name in names]
+        ended = self.acting.world.abreast(works)
+        failed = [(name, error) for name, error in zip(names, ended, strict=True) if error is not None]
+        for _, error in failed:
+            if isinstance(error, JournalUnusable) or not isinstance(error, Halt | HamnError):
+                raise error
+        if failed:
+            run = self.acting.now()
+            halts = [error if isinstance(error, Halt) else halt_of(error, run, name) for name, error in failed]  # type: ignore[arg-type] # seen above
+            raise together(halts)
+
+    def _settle_one(self, name: str, *, alone: bool) -> None:
+        """One step; why it failed is told at once also where others of its stage still run."""
+        try:
+            settle(self.acting, self.steps[name])
+        except Halt as halt:
+            if alone or halt.doubtful or not halt.events:
+                raise
+            self.acting.record(*halt.events)
+            raise halt.without_events() from halt
 
     def _retreat(self, checkpoints: Checkpoints, kept: tuple[str, ...]) -> None:
         """Move the checkpoint back over every stage of which nothing is ours any more."""
@@ -95,34 +122,25 @@ class Carrying:
         )
 
 
-class _Halting:
-    """Whatever ends a run early is recorded as the reason why it waits; the error goes on to the caller."""
+@contextmanager
+def _halting(acting: Acting) -> Iterator[None]:
+    """Whatever ends a run early is recorded as the reason why it waits, and raised as the command's own error."""
+    try:
+        yield
+    except JournalUnusable:
+        raise
+    except (Halt, HamnError) as stopped:
+        run = acting.now()
+        halt = stopped if isinstance(stopped, Halt) else halt_of(stopped, run, _under_way(run))
+        acting.record(*halt.recorded(acting.run))
+        error = halt.error(acting.now())
+        if error is stopped:
+            raise
+        raise error from stopped
 
-    def __init__(self, acting: Acting) -> None:
-        self.acting = acting
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, HamnError) or isinstance(error, JournalUnusable):
-            return
-        run = self.acting.now()
-        if run.summary.state is RunState.WAITING:
-            return  # a halt already said more
-        step = next((step for step in run.steps if step.state is StepState.BEGUN), None)
-        hint = error.hint or f"Type hamn-flow resume {run.summary.id}."
-        name = step.name if step else ""
-        settled = (
-            [StepSettled(run=run.summary.id, step=name, state=StepState.IN_DOUBT, reason=error.sentence)]
-            if step and not isinstance(error, Interrupted)
-            else []
-        )
-        self.acting.record(*settled, RunHalted(run=run.summary.id, step=name, reason=error.sentence, hint=hint))
-        if (
-            isinstance(error, Refused) and run.commands
-        ):  # by a node, or by a lock: no longer before anything was touched
-            raise StepFailed(error.sentence, hint=hint) from error
+def _under_way(run: Run) -> str:
+    return next((step.name for step in run.steps if step.state is StepState.BEGUN), "")
 
 
 def stages_of(run: Run) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from functools import partial
 
+from hamn_flow.engine.abreast import answers
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.reach import Way, reach
 from hamn_flow.model.command import NodeName
@@ -21,12 +23,11 @@ def look_again(acting: Acting, steps: Mapping[str, Step], rebooted: Container[No
 
     What is done only once in a run is taken to be lost by a reboot of its node. What a person skipped is left.
     """
-    for record in acting.now().steps:
-        step = steps.get(record.name)
-        by_person = record.state is StepState.SKIPPED and acting.decided(Decision.SKIP, record.name)
-        if step is None or record.state not in SETTLED or by_person:
-            continue
-        found = _still(acting, step, record, rebooted)
+    settled = [record for record in acting.now().steps if record.state in SETTLED and record.name in steps]
+    asked = [record for record in settled if not _by_person(acting, record)]
+    looks = [partial(_still, acting, steps[record.name], record, rebooted) for record in asked]
+    for record, found in zip(asked, answers(acting.world.abreast, looks), strict=True):
+        step = steps[record.name]
         if found.finding is Finding.UNKNOWN and not acting.decided(Decision.CONFIRM, record.name):
             raise acting.halt(step.name, found.reason, found.hint, unreachable=True)
         if found.finding in {Finding.TODO, Finding.PARTIAL}:
@@ -61,6 +62,10 @@ def settle(acting: Acting, step: Step) -> None:
         raise acting.halt(step.name, reason, hint, failed)
     else:
         reach(acting, way, found)
+
+
+def _by_person(acting: Acting, record: StepRecord) -> bool:
+    return record.state is StepState.SKIPPED and acting.decided(Decision.SKIP, record.name)
 
 
 def _still(acting: Acting, step: Step, record: StepRecord, rebooted: Container[NodeName]) -> Probe:

@@ -1,7 +1,8 @@
 """The links of one driver to both nodes: looks, keyed jobs, and finding a node again.
 
 A look may be repeated, so a lost link costs it one reconnect. A job may not: after a lost link the node is
-reached again, the generation raised first, and only then the key is asked for.
+reached again, the generation raised first, and only then the key is asked for. Steps that run side by side share
+one link to each node; who finds it lost first makes the new one, and the others take that.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Protocol
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
@@ -49,6 +51,10 @@ class Links:
     seen: Callable[[NodeName, Hello, int], None] = lambda _node, _hello, _generation: None
     _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
     _held: dict[NodeName, int] = field(default_factory=dict)
+    _turns: dict[NodeName, RLock] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = {spec.name: RLock() for spec in self.cluster.nodes}
 
     @property
     def nodes(self) -> Nodes:
@@ -71,12 +77,13 @@ class Links:
 
     def look(self, command: Command) -> Result:
         """Run a command that only reads; Unreachable if the node does not answer at a second try either."""
+        connection, _ = self._connection(command.node)
         try:
-            return self._connection(command.node)[0].look(command)
+            return connection.look(command)
         except (TimedOut, Rebooted):
             raise
         except Unreachable:
-            self._drop(command.node)
+            self._drop(connection)
             return self._connection(command.node)[0].look(command)
 
     def run(self, key: Key, command: Command, cancelling: Cancelling) -> Job:
@@ -92,7 +99,7 @@ class Links:
         try:
             connection.launch(key, command, generation=generation, owner=self.owner)
         except Unreachable:
-            self._drop(command.node)
+            self._drop(connection)
         return self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
 
     def attach(self, node: NodeName, key: Key, deadline: float, cancelling: Cancelling) -> Job:
@@ -113,19 +120,24 @@ class Links:
 
     def close(self) -> None:
         """Let go of all links; jobs go on."""
-        for connection, _ in self._open.values():
-            connection.close()
-        self._open.clear()
+        for node, turn in self._turns.items():
+            with turn:
+                held = self._open.pop(node, None)
+            if held:
+                held[0].close()
 
     def _wait(self, node: NodeName, key: Key, seconds: float) -> Job:
         until = self.world.monotonic() + seconds
+        connection: Connection | None = None
         while True:
             try:
-                return self._connection(node)[0].wait(key, max(0.0, until - self.world.monotonic()))
+                connection = self._connection(node)[0]
+                return connection.wait(key, max(0.0, until - self.world.monotonic()))
             except Rebooted:
                 raise
             except Unreachable:
-                self._drop(node)
+                if connection:
+                    self._drop(connection)
                 self._find_again(node)
 
     def _find_again(self, node: NodeName) -> None:
@@ -148,18 +160,23 @@ class Links:
             ) from error
 
     def _connection(self, node: NodeName) -> tuple[Connection, int]:
-        if node not in self._open:
-            connection = self.world.connect(self.cluster.node(node))
-            boot_id = connection.hello.boot_id
-            if self.known_boots.setdefault(node, boot_id) != boot_id:
-                connection.close()
-                raise Rebooted(
-                    f"{node} was rebooted while the run was under way",
-                    hint="Type hamn-flow resume: it looks at everything again.",
-                )
-            self._open[node] = (connection, self._claim(connection))
-            self.seen(node, connection.hello, self._open[node][1])
-        return self._open[node]
+        with self._turns[node]:
+            if node not in self._open:
+                self._open[node] = self._connected(node)
+            return self._open[node]
+
+    def _connected(self, node: NodeName) -> tuple[Connection, int]:
+        connection = self.world.connect(self.cluster.node(node))
+        boot_id = connection.hello.boot_id
+        if self.known_boots.setdefault(node, boot_id) != boot_id:
+            connection.close()
+            raise Rebooted(
+                f"{node} was rebooted while the run was under way",
+                hint="Type hamn-flow resume: it looks at everything again.",
+            )
+        generation = self._claim(connection)
+        self.seen(node, connection.hello, generation)
+        return connection, generation
 
     def _claim(self, connection: Connection) -> int:
         """Raise the generation, unless another driver did so since this one held the node."""
@@ -176,7 +193,10 @@ class Links:
         self._held[connection.node] = connection.raise_generation(self.owner)
         return self._held[connection.node]
 
-    def _drop(self, node: NodeName) -> None:
-        held = self._open.pop(node, None)
-        if held:
-            held[0].close()
+    def _drop(self, lost: Connection) -> None:
+        """Let go of a link that was lost, unless another step has already put a new one in its place."""
+        with self._turns[lost.node]:
+            held = self._open.get(lost.node)
+            if held and held[0] is lost:
+                del self._open[lost.node]
+        lost.close()

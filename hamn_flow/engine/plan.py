@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 from hamn_flow.catalog import Catalog, Site
+from hamn_flow.engine.abreast import Abreast, answers
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Invalid, Refused, Unreachable
@@ -86,24 +88,37 @@ def preview(world: World, cluster: Cluster, catalog: Catalog, procedure: str, op
         nodes = links.nodes
         run = world.new_run_id()
         stages = stages_for(catalog, procedure, options, nodes, run)
-        steps = foresee(((stage.name, step) for stage in stages for step in stage.steps), nodes)
+        steps = foresee(((stage.name, step) for stage in stages for step in stage.steps), nodes, world.abreast)
         return Preview(procedure=procedure, title=catalog.find(procedure).title, run=run, stages=stages, steps=steps)
     finally:
         links.close()
 
 
-def foresee(steps: Iterable[tuple[str, Step]], nodes: Nodes) -> tuple[Foreseen, ...]:
+def foresee(steps: Iterable[tuple[str, Step]], nodes: Nodes, abreast: Abreast) -> tuple[Foreseen, ...]:
     """Look at steps, each given with its stage's name, in their order.
 
     A check that stands behind a change is left for its turn: what it asks for is not so yet, and asking may leave
     traces (on a node without the shared disks, tabdump makes the tables that it does not find).
     """
+    planned = list(steps)
+    leading = len(list(takewhile(lambda one: isinstance(one[1], Check), planned)))
+    now = [number for number, (_, step) in enumerate(planned) if number < leading or not isinstance(step, Check)]
+    looks = [partial(_foreseen_now, *planned[number], nodes) for number in now]
+    seen = dict(zip(now, answers(abreast, looks), strict=True))
     foreseen: list[Foreseen] = []
-    for stage, step in steps:
-        later = isinstance(step, Check) and any(one.will_change for one in foreseen)
-        found = unknown("it is looked at when its turn comes") if later else _look(step, nodes)
-        foreseen.append(_foreseen(step, stage, found, nodes))
+    for number, (stage, step) in enumerate(planned):
+        if number in seen:
+            foreseen.append(seen[number])
+        elif any(one.will_change for one in foreseen):
+            found = unknown("it is looked at when its turn comes")
+            foreseen.append(_foreseen(step, stage, found, nodes))
+        else:
+            foreseen.append(_foreseen_now(stage, step, nodes))
     return tuple(foreseen)
+
+
+def _foreseen_now(stage: str, step: Step, nodes: Nodes) -> Foreseen:
+    return _foreseen(step, stage, _look(step, nodes), nodes)
 
 
 def _foreseen(step: Step, stage: str, found: Probe, nodes: Nodes) -> Foreseen:

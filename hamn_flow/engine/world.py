@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from secrets import choice
 from time import monotonic, sleep
 
+from hamn_flow.engine.abreast import Abreast, threads
 from hamn_flow.model.events import Event
 from hamn_flow.transport.connection import Connect
 
@@ -26,7 +27,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """How nodes are reached, what time it is, how to wait, who asks, and who watches.
+    """How nodes are reached, what time it is, how to wait, what runs side by side, who asks, and who watches.
 
     `stop_requested` is asked between two commands (Ctrl-C). `watch` is told each event after it was recorded.
     """
@@ -37,6 +38,7 @@ class World:
     clock: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = monotonic
     sleep: Callable[[float], None] = sleep
+    abreast: Abreast = threads
     new_run_id: Callable[[], str] = new_run_id
     stop_requested: Callable[[], bool] = lambda: False
     watch: Callable[[Event], None] = lambda _event: None

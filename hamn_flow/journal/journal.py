@@ -32,7 +32,7 @@ _PRAGMAS = (
 
 
 class Journal(Reader):
-    """The journal in its driver's hands."""
+    """The journal in its driver's hands; steps that run side by side record in turn."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, clock: Callable[[], datetime]) -> None:
         super().__init__(path, connection)
@@ -45,8 +45,8 @@ class Journal(Reader):
         All or nothing: JournalUnusable (disk full, read-only, locked) leaves the journal as it was, and a later
         call works once the cause is gone. Mistakes of the caller pass as they are, see `project`.
         """
-        at = time_text(self._clock())
-        with translated(self.path), self._commit():
+        with self._turn, translated(self.path), self._commit():
+            at = time_text(self._clock())
             for event in events:
                 project(event, self._database, at)
                 self._database.execute(

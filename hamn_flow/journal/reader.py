@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from hamn_flow.errors import Refused
@@ -37,11 +38,15 @@ PATIENCE = 30.0  # seconds to wait for another program that locks the file
 
 
 class Reader:
-    """The journal's runs. Every method raises JournalUnusable if the file cannot be read or is damaged."""
+    """The journal's runs. Every method raises JournalUnusable if the file cannot be read or is damaged.
+
+    Several threads may ask; each has its turn on the one connection.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection | None) -> None:
         self.path = path
         self._connection = connection
+        self._turn = RLock()
         if connection is not None:
             connection.row_factory = sqlite3.Row
 
@@ -91,12 +96,11 @@ class Reader:
 
     def step(self, run: str, name: str) -> StepRecord:
         """One step of a run; KeyError if the run has none of that name."""
-        with translated(self.path):
-            rows = self._rows("SELECT * FROM steps WHERE run = ? AND name = ?", run, name)
-        if not rows:
-            raise KeyError(name)
         with self._readable():
-            return _step(rows[0])
+            found = list(map(_step, self._rows("SELECT * FROM steps WHERE run = ? AND name = ?", run, name)))
+        if not found:
+            raise KeyError(name)
+        return found[0]
 
     def commands(self, run: str, step: str) -> tuple[CommandRecord, ...]:
         """The commands of one step, in the order in which they were launched."""
@@ -126,7 +130,7 @@ class Reader:
     @contextmanager
     def _readable(self) -> Iterator[None]:
         """JournalUnusable for what SQLite refuses, and for rows that are not what we write."""
-        with translated(self.path):
+        with self._turn, translated(self.path):
             try:
                 yield
             except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -169,8 +173,13 @@ def read(path: Path) -> Iterator[Reader]:
 
 
 def connect(path: Path, mode: str, *, patience: float = PATIENCE) -> sqlite3.Connection:
-    """A connection in autocommit: transactions are begun in words where they are meant."""
-    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=patience, isolation_level=None)
+    """A connection in autocommit: transactions are begun in words where they are meant.
+
+    Not bound to one thread: its users take turns.
+    """
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, timeout=patience, isolation_level=None, check_same_thread=False
+    )
 
 
 def _migrated(connection: sqlite3.Connection) -> sqlite3.Connection:

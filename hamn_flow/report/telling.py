@@ -25,7 +25,7 @@ _DECIDED = {Decision.CONFIRM: "confirmed", Decision.SKIP: "skipped", Decision.AB
 
 
 class Now(NamedTuple):
-    """What is under way: the step or what is done about it, and since when."""
+    """What is under way: the step or what is done about it, or several that run side by side; and since when."""
 
     text: str
     since: datetime
@@ -45,16 +45,20 @@ class Telling:
         self._begun: dict[str, datetime] = {}
         self._attempts: dict[str, int] = {}
         self._launched: dict[str, events.CommandLaunched] = {}
-        self._failing: list[Line] = []  # commands of the present attempt that did not end with status 0
+        self._failing: dict[str, list[Line]] = {}  # by step: commands of its attempt that did not end with status 0
         self._let_out: set[str] = set()
         self._stage = ""
         self._back = False
-        self._now: Now | None = None
+        self._between: Now | None = None  # while no step is under way
+        self._under_way: dict[str, Now] = {}
 
     @property
     def now(self) -> Now | None:
         """What is under way after the last event told."""
-        return self._now
+        if len(self._under_way) < 2:
+            return next(iter(self._under_way.values()), self._between)
+        since = min(one.since for one in self._under_way.values())
+        return Now(f"{len(self._under_way)} steps: {', '.join(self._under_way)}", since)
 
     @singledispatchmethod
     def tell(self, event: Event, at: datetime, width: int) -> list[Line]:
@@ -73,7 +77,8 @@ class Telling:
         self._back = event.direction is Direction.BACK
         to = f" as far as {event.back_to}" if event.back_to else ""
         self._stage = ""
-        self._now = Now("looking at what was under way" if self._back else "looking at what is so", at)
+        self._under_way.clear()
+        self._between = Now("looking at what was under way" if self._back else "looking at what is so", at)
         if not self._whole:
             return []
         return [line(f"going back{to}, {event.who}" if self._back else f"going on, {event.who}")]
@@ -88,8 +93,8 @@ class Telling:
     def _(self, event: events.StepBegun, at: datetime, width: int) -> list[Line]:
         self._attempts[event.step] = self._attempts.get(event.step, 0) + 1
         self._begun.setdefault(event.step, at)
-        self._failing = []
-        self._now = Now(event.step, at)
+        self._failing.pop(event.step, None)
+        self._under_way[event.step] = Now(event.step, at)
         if not self._whole:
             return self._heading(event.step)
         word = "undo begun" if event.direction is Direction.BACK else "begun"
@@ -99,7 +104,7 @@ class Telling:
     def _(self, event: events.CommandLaunched, at: datetime, width: int) -> list[Line]:
         del width
         self._launched[event.key] = event
-        self._now = Now(f"{event.step}  {event.node}$ {one_line(event.text)}", at)
+        self._under_way[event.step] = Now(f"{event.step}  {event.node}$ {one_line(event.text)}", at)
         return []
 
     @tell.register
@@ -108,13 +113,14 @@ class Telling:
         node, text = "", f"the command {event.key} of an earlier driver"
         if launched is not None:
             node, text = f"{launched.node}$ ", one_line(launched.text)
-            self._now = Now(f"{launched.step}  looking", at)
+            self._under_way[launched.step] = Now(f"{launched.step}  looking", at)
         lines = hanging(line(Span(f"    {node}", Tone.DIM)), f"{text}  {_how(event)}", width, Tone.DIM)
         for said in event.last_lines.splitlines():
             lines += hanging(line("      | "), said, width, Tone.DIM)
         if self._whole:
             return lines
-        self._failing += lines if event.status != 0 else []
+        if launched is not None and event.status != 0:
+            self._failing.setdefault(launched.step, []).extend(lines)
         return []
 
     @tell.register
@@ -125,8 +131,8 @@ class Telling:
     @tell.register
     def _(self, event: events.AttemptFailed, at: datetime, width: int) -> list[Line]:
         after = "no attempt is left" if event.wait is None else f"the next in {seconds_text(event.wait)}"
-        self._now = Now(f"{event.step}  attempt {event.number} failed, {after}", at)
-        failing, self._failing = self._failing, []
+        self._under_way[event.step] = Now(f"{event.step}  attempt {event.number} failed, {after}", at)
+        failing = self._failing.pop(event.step, [])
         said = f"{event.reason}; {after}"
         row = self._row(event.step, f"attempt {event.number}", Tone.WARN, said, width=width)
         return [*self._heading(event.step), *failing, *row]
@@ -135,7 +141,8 @@ class Telling:
     def _(self, event: events.StepSettled, at: datetime, width: int) -> list[Line]:
         begun = self._begun.pop(event.step, None)
         self._attempts.pop(event.step, 0)
-        self._now = Now(self._looking_after(event.step), at)
+        self._under_way.pop(event.step, None)
+        self._between = Now(self._looking_after(event.step), at)
         word = event.state.value.replace("_", " ")
         if event.state is StepState.SKIPPED and event.step not in self._let_out:
             word = "already so"

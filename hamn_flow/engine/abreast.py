@@ -1,0 +1,82 @@
+"""Work that runs side by side: each piece in a thread of its own, so many at a time, all waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+Work = Callable[[], None]
+Abreast = Callable[[Sequence[Work]], tuple[BaseException | None, ...]]
+
+MOST = 16  # threads: one waits for a node most of its time, but each look is a program that the node must start
+
+
+def threads(works: Sequence[Work]) -> tuple[BaseException | None, ...]:
+    """Carry all of them out, also where one fails; how each ended, None where it ended well.
+
+    One alone is carried out in the thread that asks. The threads are daemons: a second Ctrl-C leaves them, and what
+    they would do next they cannot record any more, so they do not do it.
+    """
+    ended: list[BaseException | None] = [None] * len(works)
+    waiting: SimpleQueue[int] = SimpleQueue()
+    for number in range(len(works)):
+        waiting.put(number)
+
+    def take() -> None:
+        while True:
+            try:
+                number = waiting.get_nowait()
+            except Empty:
+                return
+            ended[number] = _ending(works[number])
+
+    if len(works) < 2:
+        take()
+    else:
+        crew = [Thread(target=take, daemon=True) for _ in range(min(MOST, len(works)))]
+        for thread in crew:
+            thread.start()
+        for thread in crew:
+            thread.join()
+    return tuple(ended)
+
+
+def one_by_one(works: Sequence[Work]) -> tuple[BaseException | None, ...]:
+    """The same in their order, for a world that must take the same course each time.
+
+    What is no Exception (the driver dies) ends it at once, as the death of a process ends all its threads.
+    """
+    return tuple(_error_of(work) for work in works)
+
+
+def answers(abreast: Abreast, questions: Sequence[Callable[[], Answer]]) -> tuple[Answer, ...]:
+    """Ask side by side; the answers in the order of the questions, or the error of the first that has none."""
+    answered: dict[int, Answer] = {}
+
+    def ask(number: int) -> None:
+        answered[number] = questions[number]()
+
+    for error in abreast([partial(ask, number) for number in range(len(questions))]):
+        if error is not None:
+            raise error
+    return tuple(answered[number] for number in range(len(questions)))
+
+
+def _ending(work: Work) -> BaseException | None:
+    try:
+        work()
+    except BaseException as error:  # noqa: BLE001 -- handed to who waits for it
+        return error
+    return None
+
+
+def _error_of(work: Work) -> Exception | None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 -- the same
+        return error
+    return None
