@@ -177,3 +177,19 @@ def m0003_what_was_acted(db: Database) -> None:
         "UPDATE steps SET acted = 1 WHERE seen IS NOT NULL AND EXISTS (SELECT 1 FROM commands "
         "WHERE commands.run = steps.run AND commands.step = steps.name AND commands.direction = 'forward')"
     )
+
+
+@migrations()
+def m0004_knocks(db: Database) -> None:
+    """What answered at the virtual IP while a run was carried; older runs did not ask."""
+    _create(
+        db,
+        """knocks (
+            id INTEGER PRIMARY KEY,
+            run TEXT NOT NULL REFERENCES runs (id),
+            at TEXT NOT NULL,
+            answer TEXT NOT NULL CHECK (answer IN ('xcatd', 'address', 'nothing')),
+            first INTEGER NOT NULL CHECK (first IN (0, 1))
+        )""",
+    )
+    db.execute("CREATE INDEX knocks_run ON knocks (run)")

@@ -15,6 +15,7 @@ from hamn_flow.cli.stopping import Stop
 from hamn_flow.cli.watching import Watch, watching
 from hamn_flow.engine import ahead, begin
 from hamn_flow.engine.begin import Desk
+from hamn_flow.engine.outage import knock_by_tcp
 from hamn_flow.engine.plan import Foreseen, preview
 from hamn_flow.engine.world import World
 from hamn_flow.errors import HamnError
@@ -42,7 +43,7 @@ def start(settings: Settings, procedure: str, options: Mapping[str, str], *, yes
         if unsatisfied(plan.steps):
             question = f"{procedure} will stop at what is in the way. Start it all the same?"
         paper.ask(question, yes=yes)
-        _carry(paper, desk, run, lambda watched: begin.start(watched, procedure, options))
+        _carry(paper, desk, run, lambda watched: begin.start(watched, procedure, options, plan.stages))
 
 
 def resume(settings: Settings, given: str, *, forward: bool, yes: bool, as_json: bool) -> None:
@@ -85,7 +86,7 @@ def at_desk(settings: Settings, what: str) -> Iterator[Desk]:
     cluster, catalog = settings.cluster(), settings.catalog()
     path = settings.journal_path
     refuse_on(path, tuple(shared.mount_point for shared in cluster.file_systems))
-    world = World(connect=connect, who=identity.who(), driver=identity.driver(), clock=utc_now)
+    world = World(connect=connect, who=identity.who(), driver=identity.driver(), clock=utc_now, knock=knock_by_tcp)
     with drive(path, holder=identity.holder(what, utc_now()), clock=utc_now) as journal:
         yield Desk(journal=journal, cluster=cluster, catalog=catalog, world=world)
 
@@ -112,13 +113,13 @@ def _carry(paper: Paper, desk: Desk, run: str, engine: Callable[[Desk], object],
         except HamnError as error:
             error.run = run
             raise
-    after = desk.journal.run(run)
+    after, now = desk.journal.run(run), datetime.now().astimezone()
     if paper.as_json:
         paper.json({"run": status_data(after, None)})
     elif after.summary.state.ended:
-        paper.tell([line(), outcome_line(after, monotonic() - begun)])
+        paper.tell([line(), outcome_line(after, monotonic() - begun, now)])
     else:
-        paper.tell([line(), *status_lines(after, None, datetime.now().astimezone(), paper.width)])
+        paper.tell([line(), *status_lines(after, None, now, paper.width)])
 
 
 def _while_read(watch: Watch, stop: Stop) -> Watch:

@@ -45,7 +45,7 @@ def runs(settings: Settings, limit: int, *, as_json: bool) -> None:
 
 def show(settings: Settings, given: str, *, as_json: bool) -> None:
     """Everything that was recorded of a run; of the newest one if none is named and none is open."""
-    from hamn_flow.report import history
+    from hamn_flow.report import history, outage
 
     paper, now = Paper.of(as_json=as_json), datetime.now().astimezone()
     with read(settings.journal_path) as reader:
@@ -58,6 +58,8 @@ def show(settings: Settings, given: str, *, as_json: bool) -> None:
         *standing.status_lines(run, holder, now, paper.width, who=history.who_last(story)),
         line(),
         *history.steps_lines(run, paper.width),
+        line(),
+        *outage.outage_lines(run, story, now, paper.width),
         line(),
         *history.timeline_lines(run, story, now, paper.width),
     ]

@@ -31,6 +31,7 @@ from hamn_flow.steps.step import Failure, Step
 
 LAST_LINES = 20  # of a command's output, kept in the journal
 LONGEST_LINE = 400  # characters
+SETTLING = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds between the looks at what comes a moment later
 REATTACHED_DEADLINE = 600.0  # seconds: the original deadline is not kept
 
 
@@ -115,17 +116,27 @@ class Acting:
             if number:
                 self.stop_if_asked(pending)
             job, pending = self._run(intent, number, command, pending or (self._begun(intent, before),))
-            if job.result is None or job.result.status not in step.fine_statuses:
+            if not _well(step, job.result):
                 break
         result = job.result if job else None
-        found = self.look(after)
-        if step.once and direction is Direction.FORWARD and (result is None or result.status not in step.fine_statuses):
+        found = self._look_settling(after) if step.settles and _well(step, result) else self.look(after)
+        if step.once and direction is Direction.FORWARD and not _well(step, result):
             found = todo(_said(command, result), hint=found.hint)
         if command and job and job.state is JobState.LOST and found.finding is not Finding.DONE:
             found = unknown(f"{_lost(command.text, command.node)}; {found.reason}", hint=self._see(command.node))
         failed = found.finding is not Finding.DONE
         failure = Failure(command=command, result=result, probe=found) if failed else None
         return Attempt(found=found, failure=failure, pending=pending)
+
+    def _look_settling(self, question: Callable[[], Probe]) -> Probe:
+        """Look, and again with growing pauses while the effect is not there; a person who stops is not kept waiting."""
+        found = self.look(question)
+        for pause in SETTLING:
+            if found.finding in {Finding.DONE, Finding.UNKNOWN} or self.world.stop_requested():
+                break
+            self.world.sleep(pause)
+            found = self.look(question)
+        return found
 
     def remedy(self, step: Step, direction: Direction, before: Probe, command: Command) -> None:
         """Run one command that a step offers between two attempts, under their intent or, without one, its own."""
@@ -222,6 +233,10 @@ class Acting:
             seconds=job.result.seconds,
             last_lines=last_lines(job.result),
         )
+
+
+def _well(step: Step, result: Result | None) -> bool:
+    return result is not None and result.status in step.fine_statuses
 
 
 _WITHOUT_RESULT = {

@@ -25,7 +25,7 @@ def to_go_on(world: World, cluster: Cluster, run: Run) -> tuple[Foreseen, ...]:
     """The steps that are not settled yet, as a plan would show them."""
     links = Links(cluster=cluster, world=world)
     try:
-        nodes = links.nodes
+        nodes = links.nodes.at_one_moment()
         left = [record for record in run.steps if record.state not in SETTLED]
         return foresee(((record.planned.stage, thaw(record.planned)) for record in left), nodes, world.abreast)
     finally:
@@ -37,7 +37,7 @@ def to_undo(world: World, cluster: Cluster, run: Run, to: str = "") -> tuple[For
     kept = kept_by(run, to)
     links = Links(cluster=cluster, world=world)
     try:
-        nodes = links.nodes
+        nodes = links.nodes.at_one_moment()
         mine = [record for record in order_of_undo(run) if record.planned.stage not in kept]
         looks = [partial(_undo, thaw(record.planned), record, nodes) for record in mine]
         return answers(world.abreast, looks)

@@ -6,7 +6,7 @@ that says why the run waits and what to type.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from hamn_flow.engine.act import Acting
 from hamn_flow.engine.carry import Carrying, kept_by, of_stage, refuse_past_no_return
 from hamn_flow.engine.forward import SETTLED
 from hamn_flow.engine.links import Links
+from hamn_flow.engine.outage import measuring
 from hamn_flow.engine.plan import stages_for
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Changed, Refused
@@ -23,7 +24,7 @@ from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import Decided, NodeSeen, RunBegun, RunEnded, RunPlanned, StepSettled
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.run import Decision, Direction, Run, RunState, StepState
-from hamn_flow.steps.step import Step
+from hamn_flow.steps.step import Stage, Step
 from hamn_flow.transport.connection import Hello, Owner
 
 
@@ -37,19 +38,16 @@ class Desk:
     world: World
 
 
-def start(desk: Desk, procedure: str, options: Mapping[str, str]) -> str:
+def start(desk: Desk, procedure: str, options: Mapping[str, str], stages: Sequence[Stage] = ()) -> str:
     """Plan, freeze the plan, and carry it to its end; the run's id.
 
-    Refused while another run of this pair is open and has changed something; one that changed nothing is closed.
+    `stages`: the plan, where a person has seen it and said yes to it. Refused while another run of this pair is open
+    and has changed something; one that changed nothing is closed.
     """
     empty = may_start(desk)
     world = desk.world
     run = world.new_run_id()
-    looking = Links(cluster=desk.cluster, world=world)
-    try:
-        stages = stages_for(desk.catalog, procedure, options, looking.nodes, run)
-    finally:
-        looking.close()
+    stages = stages or _planned(desk, procedure, options, run)
     planned = RunPlanned(
         run=run,
         procedure=procedure,
@@ -64,9 +62,17 @@ def start(desk: Desk, procedure: str, options: Mapping[str, str]) -> str:
     desk.journal.record(planned, begun)
     world.watch(planned)
     world.watch(begun)
-    with _carrying(desk, run, Direction.FORWARD) as carrying:
+    with _carrying(desk, run, Direction.FORWARD) as carrying, measuring(carrying.acting):
         carrying.forward()
     return run
+
+
+def _planned(desk: Desk, procedure: str, options: Mapping[str, str], run: str) -> Sequence[Stage]:
+    looking = Links(cluster=desk.cluster, world=desk.world)
+    try:
+        return stages_for(desk.catalog, procedure, options, looking.nodes.at_one_moment(), run)
+    finally:
+        looking.close()
 
 
 def resume(desk: Desk, run: str, *, forward: bool = False) -> RunState:
@@ -77,10 +83,11 @@ def resume(desk: Desk, run: str, *, forward: bool = False) -> RunState:
     back_to = summary.back_to if direction is Direction.BACK else ""
     with _carrying(desk, run, direction) as carrying:
         _begin(desk, RunBegun(run=run, direction=direction, who=desk.world.who, anew=anew, back_to=back_to))
-        if direction is Direction.BACK:
-            carrying.back(back_to)
-        else:
-            carrying.forward()
+        with measuring(carrying.acting):
+            if direction is Direction.BACK:
+                carrying.back(back_to)
+            else:
+                carrying.forward()
     return desk.journal.run(run).summary.state
 
 
@@ -90,7 +97,8 @@ def rollback(desk: Desk, run: str, *, to: str = "") -> RunState:
     with _carrying(desk, run, Direction.BACK) as carrying:
         anew = before.summary.state is RunState.WAITING
         _begin(desk, RunBegun(run=run, direction=Direction.BACK, who=desk.world.who, anew=anew, back_to=to))
-        carrying.back(to)
+        with measuring(carrying.acting):
+            carrying.back(to)
     return desk.journal.run(run).summary.state
 
 

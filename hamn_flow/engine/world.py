@@ -10,7 +10,11 @@ from time import monotonic, sleep
 
 from hamn_flow.engine.abreast import Abreast, threads
 from hamn_flow.model.events import Event
+from hamn_flow.model.outage import Answer
 from hamn_flow.transport.connection import Connect
+
+Knock = Callable[[str, int, float], Answer]
+"""Knock at a port of an address and wait so many seconds at most: what answered."""
 
 RUN_ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is read wrongly from a screen
 
@@ -30,6 +34,7 @@ class World:
     """How nodes are reached, what time it is, how to wait, what runs side by side, who asks, and who watches.
 
     `stop_requested` is asked between two commands (Ctrl-C). `watch` is told each event after it was recorded.
+    `knock` is how the outage is measured (outage.py), each time so many seconds after the last one; None: it is not.
     """
 
     connect: Connect
@@ -42,3 +47,5 @@ class World:
     new_run_id: Callable[[], str] = new_run_id
     stop_requested: Callable[[], bool] = lambda: False
     watch: Callable[[Event], None] = lambda _event: None
+    knock: Knock | None = None
+    knock_pause: float = 0.1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TypeVar
 
 from hamn_flow.facts.fact import Fact
@@ -56,3 +58,28 @@ class Nodes(Mapping[NodeName, Node]):
     def peer_of(self, name: NodeName) -> Node:
         """The other node."""
         return self[self.cluster.peer_of(name)]
+
+    def at_one_moment(self) -> Nodes:
+        """The same nodes, each asked each question once: for a plan, which is an estimate, never for a proof."""
+        by_name = {name: replace(node, look=_Once(node.look)) for name, node in self.by_name.items()}
+        return replace(self, by_name=by_name)
+
+
+class _Once:
+    """A look that remembers what was answered, a failure included; who asks meanwhile waits for the same answer."""
+
+    def __init__(self, look: Callable[[Command], Result]) -> None:
+        self._look = look
+        self._answers: dict[Command, Future[Result]] = {}
+        self._turn = Lock()
+
+    def __call__(self, command: Command) -> Result:
+        with self._turn:
+            asked = command in self._answers
+            answer = self._answers.setdefault(command, Future())
+        if not asked:
+            try:
+                answer.set_result(self._look(command))
+            except BaseException as error:  # noqa: BLE001 -- raised below, and to all who wait
+                answer.set_exception(error)
+        return answer.result()

@@ -33,7 +33,8 @@ def data_text(data: Any) -> str:
 
 def event_text(event: Event) -> str:
     """An event's fields as JSON."""
-    return data_text(asdict(event))
+    fields = asdict(event).items()
+    return data_text({name: time_text(value) if isinstance(value, datetime) else value for name, value in fields})
 
 
 def event_of(kind: str, text: str) -> Event:
@@ -50,6 +51,8 @@ def _hints(kind: str) -> dict[str, Any]:
 def _typed(hint: Any, value: Any) -> Any:
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint(value)
+    if hint is datetime:
+        return time_of(value)
     if hint == tuple[PlannedStep, ...]:
         return tuple(PlannedStep(**fields) for fields in value)
     return value

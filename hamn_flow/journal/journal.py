@@ -54,6 +54,11 @@ class Journal(Reader):
                     (event.run, at, type(event).__name__, event_text(event)),
                 )
 
+    def close(self) -> None:
+        """Close it in turn: a second Ctrl-C leaves threads behind, and what they would still record is refused."""
+        with self._turn:
+            self._database.close()
+
     @contextmanager
     def _commit(self) -> Iterator[None]:
         # IMMEDIATE: a transaction that turns from reading to writing halfway fails at once if another program
@@ -94,4 +99,8 @@ def drive(
                     connection.execute(pragma)
                 if version < VERSION:
                     migrate(connection)
-            yield Journal(path, connection, clock)
+            journal = Journal(path, connection, clock)
+            try:
+                yield journal
+            finally:
+                journal.close()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
-from hamn_flow.journal.codec import data_text
+from hamn_flow.journal.codec import data_text, time_text
 from hamn_flow.model import events
 from hamn_flow.model.run import Direction, RunState, StepState
 
@@ -91,6 +91,21 @@ def _(event: events.NodeSeen, connection: sqlite3.Connection, at: str) -> None:
         "DO UPDATE SET boot_id = excluded.boot_id, generation = excluded.generation, seen_at = excluded.seen_at",
         (event.run, event.node, event.boot_id, event.generation, at),
     )
+
+
+@project.register
+def _(event: events.Knocked, connection: sqlite3.Connection, at: str) -> None:
+    del at
+    connection.execute(
+        "INSERT INTO knocks (run, at, answer, first) VALUES (?, ?, ?, ?)",
+        (event.run, time_text(event.knocked_at), event.answer, event.first),
+    )
+
+
+@project.register
+def _(event: events.NotMeasured, connection: sqlite3.Connection, at: str) -> None:
+    """Nothing but the event: what was seen until then is told by the knocks."""
+    del event, connection, at
 
 
 @project.register

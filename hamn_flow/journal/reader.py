@@ -18,6 +18,7 @@ from hamn_flow.journal.schema import VERSION, migrate, version_of
 from hamn_flow.journal.trouble import damaged, translated
 from hamn_flow.model.command import Key, NodeName
 from hamn_flow.model.events import Event
+from hamn_flow.model.outage import Answer, Knock
 from hamn_flow.model.run import (
     AttemptRecord,
     CommandRecord,
@@ -92,6 +93,7 @@ class Reader:
                     NodeName(row["node"]): row["boot_id"]
                     for row in self._rows("SELECT node, boot_id FROM nodes WHERE run = ? ORDER BY node", run)
                 },
+                knocks=tuple(map(_knock, self._rows("SELECT * FROM knocks WHERE run = ? ORDER BY id", run))),
             )
 
     def step(self, run: str, name: str) -> StepRecord:
@@ -271,6 +273,10 @@ def _decision(row: sqlite3.Row) -> DecisionRecord:
         why=row["why"],
         at=time_of(row["at"]),
     )
+
+
+def _knock(row: sqlite3.Row) -> Knock:
+    return Knock(at=time_of(row["at"]), answer=Answer(row["answer"]), first=bool(row["first"]))
 
 
 def _time(text: str | None) -> datetime | None:

@@ -5,10 +5,13 @@ Several events are recorded in one commit where they are one checkpoint. `at` is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from hamn_flow.model.command import Key, NodeName
+from hamn_flow.model.outage import Answer
 from hamn_flow.model.run import Decision, Direction, PlannedStep, RunState, StepState
 
 
@@ -17,6 +20,10 @@ class Event:
     """Something that happened to a run."""
 
     run: str
+
+
+Story = Sequence[tuple[int, datetime, Event]]
+"""What happened to a run, in its order: the event's number in the journal, when, and what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +57,22 @@ class NodeSeen(Event):
     node: NodeName
     boot_id: str
     generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knocked(Event):
+    """The driver knocked at the virtual IP: its first or last knock, or one with another answer than the one before."""
+
+    knocked_at: datetime  # when it was sent; a knock without an answer is recorded a moment later
+    answer: Answer
+    first: bool  # of this sitting
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotMeasured(Event):
+    """From here on this driver does not know what answers at the virtual IP."""
+
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

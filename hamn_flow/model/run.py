@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from hamn_flow.model.command import Key, NodeName
+from hamn_flow.model.outage import Knock
 
 
 class RunState(StrEnum):
@@ -176,6 +177,7 @@ class Run:
     attempts: tuple[AttemptRecord, ...]
     decisions: tuple[DecisionRecord, ...]
     boot_ids: dict[NodeName, str]  # as last seen by this run
+    knocks: tuple[Knock, ...] = ()  # at the virtual IP, in order
 
     def step(self, name: str) -> StepRecord:
         """The step of that name; KeyError if there is none."""

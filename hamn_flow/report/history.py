@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from hamn_flow.model import events
-from hamn_flow.model.events import Event
+from hamn_flow.model.events import Story
 from hamn_flow.model.run import Decision, Direction, Holder, Run, StepRecord, StepState
 from hamn_flow.report.line import Line, Span, Tone, hanging, line, one_line, seconds_text
+from hamn_flow.report.outage import Share, outage_words, share_data, shares_of, whole_outage_data
 from hamn_flow.report.status import status_data
 from hamn_flow.report.telling import Telling
 
-Story = Sequence[tuple[int, datetime, Event]]  # as the journal's reader gives it
 _CLOCK = 10  # columns of the time before each line
 
 
@@ -63,10 +62,12 @@ def timeline_lines(run: Run, story: Story, zone: datetime, width: int) -> list[L
 
 def show_data(run: Run, story: Story, holder: Holder | None) -> dict[str, Any]:
     """A run with everything that was recorded of it, as plain data."""
+    shares = shares_of(run, story).steps
     return {
         **status_data(run, holder),
         "who": who_last(story),
-        "steps": [_step_data(run, step) for step in run.steps],
+        "outage": whole_outage_data(run, story),
+        "steps": [_step_data(run, step, shares[step.name]) for step in run.steps],
         "decisions": [
             {"kind": each.kind.value, "step": each.step, "who": each.who, "why": each.why, "at": each.at.isoformat()}
             for each in run.decisions
@@ -79,8 +80,8 @@ def show_data(run: Run, story: Story, holder: Holder | None) -> dict[str, Any]:
     }
 
 
-def outcome_line(run: Run, seconds: float) -> Line:
-    """One line at the end of a start, a resume or a rollback that came to its end."""
+def outcome_line(run: Run, seconds: float, zone: datetime) -> Line:
+    """One line at the end of a start, a resume or a rollback that came to its end; times in the zone of `zone`."""
     done = sum(step.state is StepState.DONE for step in run.steps)
     skipped = sum(step.state is StepState.SKIPPED for step in run.steps)
     undone = sum(step.state is StepState.UNDONE for step in run.steps)
@@ -90,7 +91,8 @@ def outcome_line(run: Run, seconds: float) -> Line:
         counts = [(undone, "steps undone")]
     said = ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing had to be done"
     state = run.summary.state.value.replace("_", " ")
-    return line(f"run {run.summary.id} is ", Span(state, Tone.GOOD), f": {said} ({seconds_text(seconds)})")
+    outage = f"; {words}" if (words := outage_words(run, zone)) else ""
+    return line(f"run {run.summary.id} is ", Span(state, Tone.GOOD), f": {said} ({seconds_text(seconds)}){outage}")
 
 
 def _word(run: Run, step: StepRecord) -> tuple[str, Tone]:
@@ -104,7 +106,7 @@ def _word(run: Run, step: StepRecord) -> tuple[str, Tone]:
     return step.state.value, Tone.DIM
 
 
-def _step_data(run: Run, step: StepRecord) -> dict[str, Any]:
+def _step_data(run: Run, step: StepRecord, share: Share) -> dict[str, Any]:
     return {
         "name": step.name,
         "stage": step.planned.stage,
@@ -116,6 +118,7 @@ def _step_data(run: Run, step: StepRecord) -> dict[str, Any]:
         "intents": step.intents,
         "begun_at": step.begun_at.isoformat() if step.begun_at else None,
         "ended_at": step.ended_at.isoformat() if step.ended_at else None,
+        "outage": share_data(share),
         "commands": [
             {
                 "key": row.key,

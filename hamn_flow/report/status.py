@@ -10,6 +10,7 @@ from typing import Any
 from hamn_flow.model.run import Direction, Holder, Run, RunSummary, StepState
 from hamn_flow.report.life import Life, drives, in_doubt, life_of
 from hamn_flow.report.line import Line, Span, Tone, hanging, line, seconds_text
+from hamn_flow.report.outage import outage_data, outage_words
 
 _LABEL = 14  # columns of a label with what stands before it
 
@@ -33,6 +34,7 @@ def status_lines(run: Run, holder: Holder | None, now: datetime, width: int, *, 
             f"{summary.checkpoint} ({reached} of {len(stages)} stages, {_counted(run)})",
             Tone.PLAIN,
         ),
+        ("outage", outage_words(run, now), Tone.PLAIN),
     ]
     if holder is not None and life in {Life.RUNNING, Life.ROLLING_BACK}:
         facts.append(("driver", driver_text(holder, now), Tone.PLAIN))
@@ -83,6 +85,7 @@ def status_data(run: Run, holder: Holder | None) -> dict[str, Any]:
         "in_doubt": [step.name for step in in_doubt(run, holder)],
         "stages": _stages(run),
         "steps": {state.value: sum(step.state is state for step in run.steps) for state in StepState},
+        "outage": outage_data(run),
         "next": next_words(run, life),
     }
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from hamn_flow.model import events
 from hamn_flow.model.events import Event
+from hamn_flow.model.outage import Answer
 from hamn_flow.model.run import Decision, Direction, PlannedStep, StepState
 from hamn_flow.report.line import Line, Span, Tone, hanging, line, one_line, seconds_text
 
@@ -22,6 +23,11 @@ _TONES = {
     StepState.PENDING: Tone.WARN,
 }
 _DECIDED = {Decision.CONFIRM: "confirmed", Decision.SKIP: "skipped", Decision.ABANDON: "abandoned"}
+_ANSWERING = {
+    Answer.XCATD: "the virtual IP and xCAT answer",
+    Answer.ADDRESS: "the virtual IP answers, xCAT does not",
+    Answer.NOTHING: "neither the virtual IP nor xCAT answers",
+}
 
 
 class Now(NamedTuple):
@@ -49,6 +55,7 @@ class Telling:
         self._let_out: set[str] = set()
         self._stage = ""
         self._back = False
+        self._answer: Answer | None = None  # of the last knock at the virtual IP
         self._between: Now | None = None  # while no step is under way
         self._under_way: dict[str, Now] = {}
 
@@ -88,6 +95,19 @@ class Telling:
         del at, width
         text = f"  {event.node} answers: boot {event.boot_id}, generation {event.generation}"
         return [line(Span(text, Tone.DIM))] if self._whole else []
+
+    @tell.register
+    def _(self, event: events.Knocked, at: datetime, width: int) -> list[Line]:
+        del at, width
+        news = event.first or event.answer is not self._answer
+        self._answer = event.answer
+        return [line(Span(f"  {_ANSWERING[event.answer]}", Tone.DIM))] if self._whole and news else []
+
+    @tell.register
+    def _(self, event: events.NotMeasured, at: datetime, width: int) -> list[Line]:
+        del at
+        label = line(Span("  the outage is not measured: ", Tone.DIM))
+        return hanging(label, event.reason, width, Tone.DIM) if self._whole else []
 
     @tell.register
     def _(self, event: events.StepBegun, at: datetime, width: int) -> list[Line]:

@@ -14,7 +14,7 @@ RUN = {
     *("id", "procedure", "options", "cluster", "cluster_path", "state", "direction", "checkpoint", "back_to"),
     *("created_at", "ended_at", "halt"),
 }
-STANDING = RUN | {"in_doubt", "stages", "steps", "next"}
+STANDING = RUN | {"in_doubt", "stages", "steps", "outage", "next"}
 PLAN = {"procedure", "title", "stages", "in_the_way", "point_of_no_return"}
 
 
@@ -56,11 +56,14 @@ def test_a_run_from_its_halt_to_its_end(desk: Desk, pair: EmbeddedPair) -> None:
     assert waiting["halt"]["step"] == "mn1.unmount./install"
     (listed,) = document(desk, "runs")["runs"]
     assert set(listed) == RUN
-    skipped = document(desk, "skip", "mn1.unmount./tftpboot", "--because", "for the test", "--yes", status=0)
+    skipped = document(desk, "skip", "mn1.unmount./install", "--because", "for the test", "--yes", status=0)
     assert set(skipped["run"]) == STANDING
     shown = document(desk, "show")
     assert set(shown) == STANDING | {"who", "decisions", "halts"}
     assert [each["kind"] for each in shown["decisions"]] == ["skip"]
+    assert set(shown["outage"]) == set(waiting["outage"]) | {"between_steps", "while_waiting", "not_measured"}
+    assert "loopback" in shown["outage"]["not_measured"][0]
+    assert {str(step["outage"]) for step in shown["steps"]} == {"{'virtual_ip': None, 'xcatd': None}"}
     pair.world.let_go("mn1", shell)
     back = document(desk, "rollback", "--yes")
     assert back["run"]["state"] == "rolled_back"

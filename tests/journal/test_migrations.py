@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from hamn_flow import content
 from hamn_flow.errors import JournalUnusable
 from hamn_flow.journal import Journal, Reader, read
 from hamn_flow.journal.schema import SET, VERSION, migrations_file
-from hamn_flow.model.events import CheckpointReached
+from hamn_flow.model.events import CheckpointReached, Knocked, RunPlanned
+from hamn_flow.model.outage import Answer, of_virtual_ip, of_xcat
 from hamn_flow.model.run import Decision, Direction, RunState, StepState
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -59,6 +61,7 @@ def says_what_was_recorded(reader: Reader) -> None:
         "mn1": "11111111-2222-3333-4444-555555555555",
         "mn2": "66666666-7777-8888-9999-000000000000",
     }
+    assert run.knocks == ()
     assert reader.run("zebra2").boot_ids == {"mn1": "aaaaaaaa-2222-3333-4444-555555555555"}
 
 
@@ -126,7 +129,7 @@ def test_the_tables_are_strict_where_the_library_has_it(journal: Journal) -> Non
         pytest.skip("this SQLite has no STRICT")
     tables = journal._database.execute("PRAGMA table_list").fetchall()
     ours = {row["name"]: row["strict"] for row in tables if not row["name"].startswith(("sqlite_", "_sqlite_"))}
-    assert ours == dict.fromkeys(["attempts", "commands", "decisions", "events", "nodes", "runs", "steps"], 1)
+    assert ours == dict.fromkeys(["attempts", "commands", "decisions", "events", "knocks", "nodes", "runs", "steps"], 1)
 
 
 def test_every_table_is_told_in_words(journal: Journal) -> None:
@@ -147,6 +150,27 @@ def test_the_queries_of_the_readme_answer(query: str, old: Path, driving: Drivin
         pass
     connection = sqlite3.connect(f"{old.as_uri()}?mode=ro", uri=True)
     assert connection.execute(query).fetchall()
+    connection.close()
+
+
+def test_the_query_for_the_outage_counts_as_we_do(
+    driving: Driving, planned: Callable[[str], RunPlanned], path: Path
+) -> None:
+    answers = [Answer.XCATD, Answer.ADDRESS, Answer.NOTHING, Answer.ADDRESS, Answer.XCATD, Answer.XCATD]
+    at = datetime(2026, 5, 1, 23, 59, 50, tzinfo=UTC)
+    knocks = [
+        Knocked(run="r1", knocked_at=at + timedelta(seconds=number**2), answer=answer, first=not number)
+        for number, answer in enumerate(answers)
+    ]
+    with driving() as journal:
+        journal.record(planned("r1"), planned("r2"), *knocks)
+        kept = journal.run("r1").knocks
+    address, xcat = of_virtual_ip(kept), of_xcat(kept)
+    assert address
+    assert xcat
+    (query,) = (query for query in QUERIES if "FROM knocks" in query)
+    connection = sqlite3.connect(path)
+    assert connection.execute(query).fetchall() == [("r1", address.seconds, xcat.seconds), ("r2", None, None)]
     connection.close()
 
 

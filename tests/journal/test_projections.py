@@ -27,7 +27,9 @@ from hamn_flow.model.events import (
     CommandLaunched,
     Decided,
     Event,
+    Knocked,
     NodeSeen,
+    NotMeasured,
     RunBegun,
     RunEnded,
     RunHalted,
@@ -35,6 +37,7 @@ from hamn_flow.model.events import (
     StepBegun,
     StepSettled,
 )
+from hamn_flow.model.outage import Answer, Knock
 from hamn_flow.model.run import (
     AttemptRecord,
     CommandRecord,
@@ -57,7 +60,7 @@ START = datetime(2026, 5, 1, tzinfo=UTC)
 HOLDER = Holder(pid=1, host="mn1", user="root", since=START, what="start planned_failover")
 RUNS = ("k7m2qx", "k9aaaa")
 STEPS = ("mn1.stop", "mn1.unmount./install", "mn2.mount./install")
-TABLES = ("runs", "steps", "commands", "attempts", "decisions", "nodes", "events")
+TABLES = ("runs", "steps", "commands", "attempts", "decisions", "nodes", "knocks", "events")
 
 
 def plan(run: str) -> RunPlanned:
@@ -88,7 +91,7 @@ class Model:
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
 
-    def apply(self, event: Event, at: datetime) -> None:  # noqa: C901 - one case for each kind of event
+    def apply(self, event: Event, at: datetime) -> None:  # noqa: C901, PLR0912 - one case for each kind of event
         if isinstance(event, RunPlanned):
             self.runs[event.run] = self._planned(event, at)
             return
@@ -111,6 +114,9 @@ class Model:
                 summary = replace(summary, checkpoint=event.checkpoint)
             case NodeSeen():
                 run = replace(run, boot_ids=dict(sorted((run.boot_ids | {event.node: event.boot_id}).items())))
+            case Knocked():
+                knock = Knock(at=event.knocked_at, answer=event.answer, first=event.first)
+                run = replace(run, knocks=(*run.knocks, knock))
             case Decided():
                 decision = DecisionRecord(
                     kind=event.kind, step=event.step, direction=event.direction, who=event.who, why=event.why, at=at
@@ -268,6 +274,15 @@ class JournalAndModel(RuleBasedStateMachine):
     @rule(run=RUN, node=NODE, boot_id=WORDS, generation=st.integers(1, 9))
     def see_node(self, run: str, node: NodeName, boot_id: str, generation: int) -> None:
         self.record(NodeSeen(run=run, node=node, boot_id=boot_id, generation=generation))
+
+    @rule(run=RUN, answer=st.sampled_from(Answer), late=st.integers(0, 10**9), first=st.booleans())
+    def knock(self, run: str, answer: Answer, late: int, *, first: bool) -> None:
+        at = self.at - timedelta(microseconds=late)
+        self.record(Knocked(run=run, knocked_at=at, answer=answer, first=first))
+
+    @rule(run=RUN, reason=WORDS)
+    def do_not_measure(self, run: str, reason: str) -> None:
+        self.record(NotMeasured(run=run, reason=reason))
 
     @rule(run=RUN, step=STEP, direction=DIRECTION, reason=WORDS, seen=DATA, launched=st.integers(0, 2))
     def begin_step(self, *, run: str, step: str, direction: Direction, reason: str, seen: Any, launched: int) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from hamn_flow.model.events import (
     CommandEnded,
     CommandLaunched,
     Event,
+    Knocked,
     RunBegun,
     RunEnded,
     RunHalted,
@@ -25,6 +27,7 @@ from hamn_flow.model.events import (
     StepBegun,
     StepSettled,
 )
+from hamn_flow.model.outage import Answer
 from hamn_flow.model.run import Direction, RunState, StepState
 
 KINDS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)]
@@ -41,8 +44,9 @@ def test_an_event_that_no_table_follows_from_is_a_mistake() -> None:
 
 
 def test_events_are_text_that_reads_back_as_it_was(planned: Callable[[str], RunPlanned]) -> None:
-    event = planned("r1")
-    assert event_of("RunPlanned", event_text(event)) == event
+    at = datetime(2026, 5, 1, 5, 14, 0, 731000, tzinfo=timezone(timedelta(hours=2)))
+    for event in (planned("r1"), Knocked(run="r1", knocked_at=at, answer=Answer.ADDRESS, first=True)):
+        assert event_of(type(event).__name__, event_text(event)) == event
 
 
 MISTAKES: dict[str, tuple[type[Exception], Event]] = {
@@ -76,6 +80,10 @@ MISTAKES: dict[str, tuple[type[Exception], Event]] = {
         RunPlanned(run="r1", procedure="", cluster="", cluster_path="", options={}, steps=()),
     ),
     "no such state": (sqlite3.IntegrityError, RunEnded(run="r1", state=RunState.RUNNING)),
+    "a knock in an unknown run": (
+        sqlite3.IntegrityError,
+        Knocked(run="none", knocked_at=datetime(2026, 5, 1, tzinfo=UTC), answer=Answer.XCATD, first=True),
+    ),
     "no plain data": (
         TypeError,
         StepBegun(run="r1", step="mn1.stop", direction=Direction.FORWARD, intent=2, reason="", seen={1, 2}),

@@ -13,7 +13,9 @@ from hamn_flow.model.events import (
     CommandLaunched,
     Decided,
     Event,
+    Knocked,
     NodeSeen,
+    NotMeasured,
     RunBegun,
     RunEnded,
     RunHalted,
@@ -21,6 +23,7 @@ from hamn_flow.model.events import (
     StepBegun,
     StepSettled,
 )
+from hamn_flow.model.outage import Answer
 from hamn_flow.model.run import Decision, Direction, PlannedStep, RunState, StepState
 from hamn_flow.report.line import text_of
 from hamn_flow.report.telling import Telling
@@ -53,6 +56,10 @@ def command(key: str, status: int | None) -> list[Event]:
     ]
 
 
+def knocked(answer: Answer, *, first: bool = False) -> Knocked:
+    return Knocked(run=RUN, knocked_at=BEGINNING, answer=answer, first=first)
+
+
 def settled(step: str, state: StepState, reason: str) -> StepSettled:
     return StepSettled(run=RUN, step=f"mn1.{step}", state=state, reason=reason)
 
@@ -78,6 +85,12 @@ STORY: list[Event] = [
     *command("4", None),
     settled("unmount", StepState.UNDONE, "mounted"),
     RunEnded(run=RUN, state=RunState.ROLLED_BACK),
+    knocked(Answer.XCATD, first=True),
+    knocked(Answer.ADDRESS),
+    knocked(Answer.NOTHING),
+    knocked(Answer.NOTHING),
+    knocked(Answer.NOTHING, first=True),
+    NotMeasured(run=RUN, reason="no more sockets"),
 ]
 
 
@@ -131,6 +144,11 @@ def test_the_history_leaves_nothing_out() -> None:
         "    mn1$ umount /a  its end is not known",
         "  mn1.unmount  undone     4.00 s  mounted",
         "rolled back",
+        "  the virtual IP and xCAT answer",
+        "  the virtual IP answers, xCAT does not",
+        "  neither the virtual IP nor xCAT answers",
+        "  neither the virtual IP nor xCAT answers",
+        "  the outage is not measured: no more sockets",
     ]
 
 
