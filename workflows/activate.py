@@ -33,7 +33,7 @@ from hamn_flow.steps.exports import ExportAgain, ExportShared, mount_points_of, 
 from hamn_flow.steps.file_systems import CheckIdentity, Mount, WriteMarker, layers
 from hamn_flow.steps.names import MakeDns, SetHostName, UseNameserver, node_names, resolvable
 from hamn_flow.steps.preflight import of_node, of_pair
-from hamn_flow.steps.services import AllowService, HoldBack, StartService, unit_of
+from hamn_flow.steps.services import AllowServices, HoldBack, StartService, unit_of
 from hamn_flow.steps.step import Stage, Step
 from hamn_flow.steps.xcat import (
     MakeConsoles,
@@ -110,10 +110,11 @@ def _disks_and_address(taking: Taking) -> Iterator[Stage]:
 
 def _allowed(taking: Taking) -> Iterator[Step]:
     """The daemons may start again; but DHCP not before its turn, as starting xcatd may bring it up (T26)."""
-    units = {**taking.units, **({"database": taking.database} if taking.database else {})}
-    late = set() if taking.complete else {taking.dhcp}
-    for name, unit in units.items():
-        yield (HoldBack if name in late else AllowService)(node=taking.node, subject=name, unit=unit)
+    late = "" if taking.complete else taking.dhcp
+    units = tuple(unit for name, unit in taking.units.items() if name != late)
+    yield AllowServices(node=taking.node, units=(*units, *([taking.database] if taking.database else [])))
+    if late:
+        yield HoldBack(node=taking.node, units=(taking.units[late],), subject=late)
 
 
 def _recognised(taking: Taking) -> Iterator[Stage]:
@@ -141,11 +142,10 @@ def _daemons(taking: Taking) -> Iterator[Stage]:
     yield from _database(taking, beside=[step for group in first for step in _starts(taking, group)])
     due: list[Step] = []
     for group in groups[len(first) :]:
-        yield Stage(name=f"allow-{taking.dhcp}", steps=tuple(_allowed_late(taking, group)))
-        yield Stage(name=f"make-{order.chief(group)}", steps=(*due, *_made_before(taking, group)))
-        yield Stage(name=f"start-{order.chief(group)}", steps=tuple(_starts(taking, group)))
+        yield Stage(name=f"prepare-{order.chief(group)}", steps=tuple(_prepared(taking, group)))
+        yield Stage(name=f"start-{order.chief(group)}", steps=(*due, *_starts(taking, group)))
         started |= {service.name for service in group}
-        due = list(_made_after(taking, group, started))
+        due = list(_made(taking, group, started))
     resolver = UseNameserver(node=taking.node, address=taking.cluster.virtual_ip.address)
     named_last = any(isinstance(step, MakeDns) for step in due)  # it is asked for names only when it has its zones
     wanted = [resolver] if taking.cluster.features.resolver else []
@@ -166,37 +166,44 @@ def _database(taking: Taking, beside: list[Step]) -> Iterator[Stage]:
 
 
 def _starts(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
+    """The daemons of a group; but those of DHCP only once their configuration is made."""
     for service in group:
-        start = StartXcatd if service.name == "xcatd" else StartService
-        yield start(node=taking.node, service=service, unit=taking.units[service.name])
+        unit = taking.units[service.name]
+        if not _leases(taking, service):
+            start = StartXcatd if service.name == "xcatd" else StartService
+            yield start(node=taking.node, service=service, unit=unit)
+        elif service.name == taking.dhcp:
+            also = tuple(one for other, one in taking.units.items() if other.startswith("kea-"))
+            yield MakeDhcp(node=taking.node, service=service, unit=unit, also=also)
 
 
-def _allowed_late(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
-    """DHCP's turn: makedhcp starts it."""
-    if not taking.complete and taking.dhcp in {service.name for service in group}:
-        yield AllowService(node=taking.node, subject=taking.dhcp, unit=taking.units[taking.dhcp])
+def _leases(taking: Taking, service: Service) -> bool:
+    """Whether a service is one of those whose configuration makedhcp writes now."""
+    return not taking.complete and taking.dhcp != "" and service.name.startswith((taking.dhcp, "kea-"))
 
 
-def _made_before(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
-    """What a daemon reads when it starts."""
+def _prepared(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
+    """What must be so before the daemons of a group start."""
     for service in () if taking.complete else group:
         if service.name == taking.dhcp:
-            also = tuple(one for other, one in taking.units.items() if other.startswith("kea-"))
-            yield MakeDhcp(node=taking.node, service=service, unit=taking.units[service.name], also=also)
-        elif service.name == "conserver":
+            yield AllowServices(node=taking.node, units=(taking.units[taking.dhcp],), subject=taking.dhcp)
+        elif service.name == "conserver":  # it reads its list when it starts
             yield MakeConsoles(node=taking.node, console="conserver", expected=taking.before.consoles)
 
 
-def _made_after(taking: Taking, group: tuple[Service, ...], started: set[str]) -> Iterator[Step]:
-    """What a daemon is told while it runs; and zones, once both xcatd and named run: makedns asks and restarts them."""
+def _made(taking: Taking, group: tuple[Service, ...], started: set[str]) -> Iterator[Step]:
+    """What can be made, or asked, once a group runs; zones once both xcatd and named do: makedns needs them."""
+    names = {service.name for service in group}
+    if "xcatd" in names:
+        yield TablesReadable(node=taking.node, count=taking.before.nodes)
     if taking.complete:
         return
-    names = {service.name for service in group}
     if taking.cluster.features.dns and {"xcatd", "named"} <= started and names & {"xcatd", "named"}:
         server = taking.cluster.virtual_ip.address
         yield MakeDns(node=taking.node, server=server, samples=taking.before.samples)
-    if taking.dhcp in names:
-        yield MakeLeases(node=taking.node, samples=taking.before.leases)
+    for service in group:
+        if _leases(taking, service):
+            yield StartService(node=taking.node, service=service, unit=taking.units[service.name])
     if "goconserver" in names:
         yield MakeConsoles(node=taking.node, console="goconserver", expected=taking.before.consoles)
     if "nfs" in names:
@@ -213,11 +220,14 @@ def _exported(taking: Taking) -> Iterator[Step]:
 
 
 def _accepted(taking: Taking) -> Stage:
-    """At the end xCAT answers, and what it answers is the pair's."""
+    """At the end the nodes have their leases, xCAT answers, and what it answers is the pair's."""
     cluster, vip = taking.cluster, taking.cluster.virtual_ip
     engine = ENGINES[cluster.database.engine]
+    leases = (
+        (MakeLeases(node=taking.node, samples=taking.before.leases),) if taking.dhcp and not taking.complete else ()
+    )
     answers = XcatAnswers(node=taking.node, engine=engine, master=vip.address, host_name=vip.host_name)
-    return Stage(name="accept", steps=(answers, TablesReadable(node=taking.node, count=taking.before.nodes)))
+    return Stage(name="accept", steps=(*leases, answers))
 
 
 def _before(site: Site) -> Before:

@@ -24,7 +24,7 @@ from hamn_flow.steps.exports import UnexportShared, mount_points_of
 from hamn_flow.steps.file_systems import Unmount, WriteMarker, layers
 from hamn_flow.steps.names import SetHostName
 from hamn_flow.steps.preflight import dump_directory
-from hamn_flow.steps.services import HoldService, StopService, unit_of
+from hamn_flow.steps.services import HoldServices, StopService, unit_of
 from hamn_flow.steps.step import Check, Stage, Step
 from hamn_flow.steps.xcat import DumpTables
 
@@ -52,21 +52,18 @@ def stages(site: Site) -> Iterator[Stage]:
             steps.append(UnexportShared(node=node, mount_points=mount_points_of(cluster.file_systems)))
         yield Stage(name=f"stop-{order.chief(group)}", steps=tuple(steps))
     last: list[Step] = [_stop(here, one) for one in cluster.services if exporting and one.name == "nfs"]
-    held: list[Step] = [
-        HoldService(node=node, subject=service.name, unit=unit_of(here, service))
-        for service in reversed(cluster.services)
-    ]
+    units = [unit_of(here, service) for service in reversed(cluster.services)]
     if postgresql and (unit := database_unit(here, cluster.database)):
         last.append(StopDatabase(node=node, service=database_service(unit), unit=unit))
-        held.append(HoldService(node=node, subject="database", unit=unit))
+        units.append(unit)
     yield Stage(name="stop-database" if postgresql else "stop-nfs", steps=tuple(last))
 
-    standby: tuple[Step, ...] = () if clean else tuple(held)
+    held: tuple[Step, ...] = () if clean else (HoldServices(node=node, units=tuple(units)),)
     for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
         inner = f"-{depth}" if depth else ""
         unmounts = tuple(Unmount(node=node, file_system=one) for one in layer)
-        yield Stage(name=f"unmount{inner}", steps=(*standby, *unmounts))
-        standby = ()
+        yield Stage(name=f"unmount{inner}", steps=(*held, *unmounts))
+        held = ()
 
     yield Stage(name="release-virtual-ip", steps=(ReleaseVirtualIp(node=node, virtual_ip=cluster.virtual_ip),))
     peer = cluster.peer_of(node)  # asks whether anybody answers for it still

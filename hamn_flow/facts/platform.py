@@ -67,12 +67,12 @@ class Platform(Protocol):
         """Stop a daemon by its unit, so that nothing starts it again."""
         ...
 
-    def hold_unit(self, unit: str) -> Command:
-        """Keep a unit from being started until released or until the next boot."""
+    def hold_unit(self, *units: str) -> Command:
+        """Keep units from being started until released or until the next boot."""
         ...
 
-    def release_unit(self, unit: str) -> Command:
-        """Let a held unit be started again."""
+    def release_unit(self, *units: str) -> Command:
+        """Let held units be started again."""
         ...
 
     def export(self, export: Export) -> Command:

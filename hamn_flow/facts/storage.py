@@ -108,19 +108,29 @@ class Device:
 
 
 @dataclass(frozen=True)
-class BlockDevice:
-    """Whether a device is there, and whether this node has let go of it (trap T19)."""
+class BlockDevices:
+    """Whether devices are there, and whether this node has let go of them (trap T19)."""
 
-    path: str
+    paths: tuple[str, ...]
 
     def command(self, platform: Platform) -> Command:
-        """Look into /sys and try an exclusive open for reading, which changes nothing."""
-        return platform.script("device.pl", self.path)
+        """Look into /sys and try exclusive opens for reading, which change nothing; one look for all."""
+        return platform.script("device.pl", *self.paths)
 
-    def parse(self, result: Result) -> Device:
-        """Absent is an answer; something else than a block device under that name is not."""
-        what = f"the device {self.path}"
-        said = {key: values for key, *values in rows(succeeded(what, result))}
+    def parse(self, result: Result) -> dict[str, Device]:
+        """Absent is an answer; something else than a block device under one of the names is not."""
+        what = f"the device {self.paths[0]}" if len(self.paths) == 1 else "the devices"
+        said: dict[str, dict[str, list[str]]] = {}
+        for key, *values in rows(succeeded(what, result)):
+            if key == "device":
+                said[values[0]] = {}
+            elif said:
+                said[next(reversed(said))][key] = values
+        if set(said) != set(self.paths):
+            raise unreadable(what, result, why="the answer is incomplete")
+        return {path: self._device(what, answer, result) for path, answer in said.items()}
+
+    def _device(self, what: str, said: dict[str, list[str]], result: Result) -> Device:
         match said:
             case {"absent": []}:
                 return Device(present=False)
@@ -129,6 +139,21 @@ class BlockDevice:
                 return Device(present=True, kernel_name=name, number=number, superblock=alive, exclusive=exclusive)
             case _:
                 raise unreadable(what, result, why="the answer is incomplete")
+
+
+@dataclass(frozen=True)
+class BlockDevice:
+    """The same of one device."""
+
+    path: str
+
+    def command(self, platform: Platform) -> Command:
+        """The same look."""
+        return BlockDevices((self.path,)).command(platform)
+
+    def parse(self, result: Result) -> Device:
+        """The one device."""
+        return BlockDevices((self.path,)).parse(result)[self.path]
 
 
 @dataclass(frozen=True, kw_only=True)

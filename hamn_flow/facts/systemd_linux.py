@@ -52,8 +52,8 @@ class SystemdLinux:
         return self.run("ip", "addr", "del", vip.cidr, "dev", vip.interface, deadline=_ACT)
 
     def announce_address(self, vip: VirtualIp, flavour: Arping) -> Command:
-        """Three gratuitous ARP packets."""
-        return self.run("arping", "-U", "-c", "3", flavour.interface_flag, vip.interface, vip.address, deadline=_ACT)
+        """Two gratuitous ARP packets, as many as RFC 5227 asks for (ANNOUNCE_NUM)."""
+        return self.run("arping", "-U", "-c", "2", flavour.interface_flag, vip.interface, vip.address, deadline=_ACT)
 
     def start_unit(self, unit: str, deadline: float = 600.0) -> Command:
         """Start a unit; the default is xcatd's own TimeoutStartSec."""
@@ -63,13 +63,13 @@ class SystemdLinux:
         """Stop a unit through systemd, or Restart=on-failure brings it back."""
         return self.run("systemctl", "stop", unit, deadline=deadline)
 
-    def hold_unit(self, unit: str) -> Command:
-        """Mask a unit until the next boot."""
-        return self.run("systemctl", "mask", "--runtime", unit, deadline=_ACT)
+    def hold_unit(self, *units: str) -> Command:
+        """Mask units until the next boot; all by one command, as systemd reloads everything after each."""
+        return self.run("systemctl", "mask", "--runtime", *units, deadline=_ACT)
 
-    def release_unit(self, unit: str) -> Command:
-        """Unmask a unit that was masked until the next boot."""
-        return self.run("systemctl", "unmask", "--runtime", unit, deadline=_ACT)
+    def release_unit(self, *units: str) -> Command:
+        """Unmask units that were masked until the next boot."""
+        return self.run("systemctl", "unmask", "--runtime", *units, deadline=_ACT)
 
     def export(self, export: Export) -> Command:
         """Export a path with the options that `exportfs -v` showed."""

@@ -19,6 +19,11 @@ def is_held(unit: Unit) -> bool:
     return unit.masked == "permanent" or (unit.masked == "runtime" and not unit.fragment_path.startswith("/etc/"))
 
 
+_REASONS = {  # Debian's unit takes no notice of its command's status, and then finds no server
+    "postgresql": "the service did not take the steps required by its unit configuration"
+}
+
+
 def start(state: State, node: Node, unit: Unit) -> str:
     """Start a unit; the reason why it could not, or nothing."""
     if is_held(unit):
@@ -31,8 +36,9 @@ def start(state: State, node: Node, unit: Unit) -> str:
         unit.journal += failure
         _end(node, unit)
         unit.active_state, unit.sub_state = "failed", "failed"
+        reason = _REASONS.get(unit.daemon, "the control process exited with error code")
         return (
-            f"Job for {unit.id} failed because the control process exited with error code.\n"
+            f"Job for {unit.id} failed because {reason}.\n"
             f'See "systemctl status {unit.id}" and "journalctl -xeu {unit.id}" for details.'
         )
     unit.active_state = "active"
@@ -44,9 +50,11 @@ def start(state: State, node: Node, unit: Unit) -> str:
 
 
 def stop(state: State, node: Node, unit: Unit) -> None:
-    """Stop a unit, and those that follow it."""
+    """Stop a unit, and those that follow it; one that failed stays so, but is not started again."""
     for name in unit.brings:
         stop(state, node, node.units[name])
+    if unit.active_state == "failed" and not unit.restart_due:
+        return
     unit.restart_due = False
     if unit.active:
         unit.journal.append(f"Stopped {unit.id}.")
@@ -78,13 +86,17 @@ def systemctl(host: Host) -> Result:
         case ("stop", name):
             host.change()
             unit = unit_named(host.node, name)
-            if unit is None:
-                full = name if name.endswith(".service") else f"{name}.service"
+            if unit is None or _hidden(unit, name):
+                full = _full(name)
                 return refused(5, f"Failed to stop {full}: Unit {full} not loaded.\n")
             stop(host.state, host.node, unit)
             return ok()
-        case ("mask" | "unmask" as action, "--runtime", name):
-            return _mask(host, action, name)
+        case ("mask" | "unmask" as action, "--runtime", *names):
+            done = [_mask(host, action, name) for name in names]
+            failed = next((one.status for one in done if one.status), 0)
+            return Result(
+                status=failed, output=b"".join(x.output for x in done), errors=b"".join(x.errors for x in done)
+            )
         case ("is-active", name):
             unit = unit_named(host.node, name)
             state = unit.active_state if unit else "inactive"
@@ -99,9 +111,13 @@ def systemctl(host: Host) -> Result:
 def _start(host: Host, action: str, name: str) -> Result:
     host.change()
     unit = unit_named(host.node, name)
-    full = name if name.endswith(".service") else f"{name}.service"
+    full = _full(name)
     if unit is None:
         return refused(5, f"Failed to {action} {full}: Unit {full} not found.\n")
+    if _hidden(unit, name):
+        words = f"Unit {full} failed to load properly, please adjust/correct and reload service manager: File exists"
+        more = f"See system logs and 'systemctl status {full}' for details."
+        return refused(1, f"Failed to {action} {full}: {words}\n{more}\n")
     if is_held(unit):
         return refused(1, f"Failed to {action} {unit.id}: Unit {unit.id} is masked.\n")
     if action == "restart":
@@ -113,25 +129,43 @@ def _start(host: Host, action: str, name: str) -> Result:
 def _mask(host: Host, action: str, name: str) -> Result:
     host.change()
     unit = unit_named(host.node, name)
-    full = name if name.endswith(".service") else f"{name}.service"
+    absent = ""
     if unit is None:
-        return refused(1, f"Unit {full} does not exist, proceeding anyway.\n") if action == "mask" else ok()
+        absent = f"Unit {_full(name)} does not exist, proceeding anyway.\n"
+        unit = Unit(id=_full(name), names=(_full(name),), type="", daemon="", fragment_path="")
     link = f"/run/systemd/system/{unit.id}"
     if action == "mask" and not unit.masked:
         unit.masked = "runtime"
-        return ok("", f"Created symlink {link} → /dev/null.\n")
+        host.node.units[unit.id] = unit
+        return ok("", f"{absent}Created symlink {link} -> /dev/null.\n")
     if action == "unmask" and unit.masked == "runtime":
         unit.masked = ""
+        forget_masks(host.node)
         return ok("", f'Removed "{link}".\n')
-    return ok()
+    return ok("", absent)
+
+
+def forget_masks(node: Node) -> None:
+    """A mask that is gone leaves nothing where there was no unit below it."""
+    for name in [unit.id for unit in node.units.values() if not unit.daemon and not unit.masked]:
+        del node.units[name]
+
+
+def _full(name: str) -> str:
+    return name if name.endswith(".service") else f"{name}.service"
+
+
+def _hidden(unit: Unit, name: str) -> bool:
+    """Whether a name leads to a mask that was put on the unit by another name: systemd cannot load such a one."""
+    return is_held(unit) and _full(name) != unit.id
 
 
 def _shown(node: Node, name: str) -> str:
     unit = unit_named(node, name)
-    if unit is None:
+    if unit is None or _hidden(unit, name):
         full = name if "." in name.rpartition("@")[2] else f"{name}.service"
-        head = "Type=\nMainPID=0\n"
-        return f"{head}Id={full}\nNames={full}\nLoadState=not-found\nActiveState=inactive\nSubState=dead\n"
+        head, load = "Type=\nMainPID=0\n", "error" if unit else "not-found"
+        return f"{head}Id={full}\nNames={full}\nLoadState={load}\nActiveState=inactive\nSubState=dead\n"
     held = is_held(unit)
     load = "masked" if held else "loaded"
     fragment = f"/run/systemd/system/{unit.id}" if held and unit.masked == "runtime" else unit.fragment_path
@@ -140,8 +174,9 @@ def _shown(node: Node, name: str) -> str:
         file_state = "masked-runtime" if unit.masked == "runtime" else "masked"
     active = "activating" if unit.restart_due else unit.active_state
     sub = "auto-restart" if unit.restart_due else unit.sub_state
+    kind, names = ("", unit.id) if held else (unit.type, " ".join(unit.names))
     return (
-        f"Type={unit.type}\nMainPID={unit.main_pid}\nId={unit.id}\nNames={' '.join(unit.names)}\n"
+        f"Type={kind}\nMainPID={unit.main_pid}\nId={unit.id}\nNames={names}\n"
         f"LoadState={load}\nActiveState={active}\nSubState={sub}\n"
         f"FragmentPath={fragment}\nUnitFileState={file_state}\n"
     )
@@ -156,7 +191,7 @@ def journalctl(host: Host) -> Result:
             raise host.unknown()
     unit = unit_named(host.node, name)
     lines = unit.journal[-20:] if unit else []
-    return ok("".join(f"{text}\n" for text in lines) or "-- No entries --\n")
+    return ok("".join(f"{text}\n" for text in lines))
 
 
 def processes_script(host: Host) -> Result:

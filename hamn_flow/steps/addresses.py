@@ -12,7 +12,7 @@ from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.model.command import Command
 from hamn_flow.model.pair import VirtualIp
 from hamn_flow.model.probe import Finding, Probe, done, partial, todo, unknown
-from hamn_flow.steps.evidence import answered, still_holds
+from hamn_flow.steps.evidence import address_held, answered, still_holds
 from hamn_flow.steps.step import Check, Step
 
 _INSTALL_ARPING = "Install arping (package iputils-arping or iputils) on the node, then type hamn-flow resume."
@@ -64,12 +64,17 @@ class _OnAddress(Step):
         return f"{node.name} has it" if self._held(node) else None
 
     def _objection_to_claim(self, nodes: Nodes) -> str | None:
-        """Two holders of one address: asked of the other node, and of the whole segment."""
-        objection = still_holds(nodes, nodes.peer_of(self.node).name)
+        """Two holders of one address: asked of the whole segment, and of the other node.
+
+        ARP takes two seconds to say that nobody answers, so the other node is asked after it: its answer is the
+        fresher. Only whether it has the address is asked before, for the better sentence.
+        """
+        peer = nodes.peer_of(self.node)
+        objection = answered(peer, lambda node: address_held(node, self.virtual_ip))
         if objection is None and self._held(nodes[self.node]) is None:
             free = self._free(nodes, nodes[self.node])
             objection = None if free.finding is Finding.DONE else free.reason
-        return objection
+        return objection or still_holds(nodes, peer.name)
 
     def _objection_to_release(self, nodes: Nodes) -> str | None:
         """Deleting a primary address takes the secondaries of its subnet along, unless they are promoted (T22).

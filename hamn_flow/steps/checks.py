@@ -11,7 +11,7 @@ from hamn_flow.facts.network import ArpingFlavour, HostName, MadeToLast, Resolve
 from hamn_flow.facts.node import Nodes
 from hamn_flow.facts.postgresql import PostgresServer
 from hamn_flow.facts.services import Clock, Units
-from hamn_flow.facts.storage import BlockDevice, Directories, Mounts, Room, mount_at
+from hamn_flow.facts.storage import BlockDevices, Directories, Mounts, Room, mount_at
 from hamn_flow.facts.xcat import Daemon, OsRelease, XcatVersion, numbers
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.pair import Cluster, Database, Engine, FileSystem, Service, VirtualIp
@@ -51,9 +51,10 @@ def lacking_of_role(nodes: Nodes, name: NodeName) -> tuple[str, ...]:
     cluster, node = nodes.cluster, nodes[name]
     lacking = [] if address_held(node, cluster.virtual_ip) else [f"the virtual IP {cluster.virtual_ip.address}"]
     mounts = node.get(Mounts())
+    devices = node.get(BlockDevices(tuple(one.device for one in cluster.file_systems)))
     for file_system in cluster.file_systems:
         mount = mount_at(mounts, file_system.mount_point)
-        if mount is None or mount.device != node.get(BlockDevice(file_system.device)).number:
+        if mount is None or mount.device != devices[file_system.device].number:
             lacking.append(f"{file_system.mount_point} mounted")
     if node.get(Daemon()) is None:
         lacking.append("xCAT's daemon")
@@ -206,7 +207,8 @@ class StorageThere(_BeforeStart):
     def probe(self, nodes: Nodes) -> Probe:
         """Done when none is missing. A mount point inside another file system is there only once that is mounted."""
         node = nodes[self.node]
-        unseen = [one.device for one in self.file_systems if not node.get(BlockDevice(one.device)).present]
+        devices = node.get(BlockDevices(tuple(one.device for one in self.file_systems)))
+        unseen = [path for path, device in devices.items() if not device.present]
         points = tuple(one.mount_point for one in self.file_systems if not self._inside(one))
         there = node.get(Directories(points))
         missing = [point for point in points if point not in there]

@@ -59,16 +59,20 @@ class StartDatabase(StartService):
         """Remove a stale lock file: only if PostgreSQL itself names it, and no server lives on either node.
 
         A server that died with its host leaves its pid behind; another process may bear that number here (T34).
+        PostgreSQL takes any process of its user for a server, Debian's pg_ctlcluster any with postgres in its words.
         """
         del failure
         node, peer = nodes[self.node], nodes.peer_of(self.node)
-        refused = any(LOCK_FILE in line and "already exists" in line for line in _last_lines(node, self.unit))
-        if not refused or still_holds(nodes, peer.name) is not None:
+        if not any(map(_names_the_lock, _last_lines(node, self.unit))) or still_holds(nodes, peer.name) is not None:
             return
         server = node.get(PostgresServer(self.data_directory))
         alive = any(is_postgres(process) for one in (node, peer) for process in one.get(Processes()))
         if server is not None and server.pid is not None and not alive:
             yield node.platform.remove_file(f"{self.data_directory}/{LOCK_FILE}")
+
+
+def _names_the_lock(line: str) -> bool:
+    return (LOCK_FILE in line and "already exists" in line) or "Cluster is already running" in line
 
 
 def _last_lines(node: Node, unit: str) -> list[str]:

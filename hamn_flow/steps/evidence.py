@@ -6,7 +6,7 @@ whose answer cannot be read, has proven nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from hamn_flow.errors import Unreachable
@@ -14,10 +14,10 @@ from hamn_flow.facts.network import Addresses, ListeningPorts
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.postgresql import PostgresServer
 from hamn_flow.facts.services import Process, Processes, Unit, Units
-from hamn_flow.facts.storage import BlockDevice, Mount, Mounts
+from hamn_flow.facts.storage import BlockDevice, BlockDevices, Device, Mount, Mounts
 from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.pair import Database, Engine, FileSystem, Service, VirtualIp
+from hamn_flow.model.pair import Cluster, Database, Engine, FileSystem, Service, VirtualIp
 
 XCATD = "xcatd"  # the name of xCAT's own daemon among the services, and how its process titles begin
 
@@ -30,14 +30,20 @@ def address_held(node: Node, virtual_ip: VirtualIp) -> str | None:
     return None
 
 
-def file_system_held(node: Node, file_system: FileSystem, mounts: tuple[Mount, ...] | None = None) -> str | None:
+def file_system_held(
+    node: Node,
+    file_system: FileSystem,
+    mounts: tuple[Mount, ...] | None = None,
+    devices: Mapping[str, Device] | None = None,
+) -> str | None:
     """Say that a node's kernel still has a file system, mounted in any namespace or not mounted any more.
 
     After a lazy unmount nothing shows it as mounted, yet its superblock lives and late writes land on the disk
-    (T19): so the superblock's entry in /sys and an exclusive open are asked too. `mounts` are the node's own, if
-    they were looked at just now.
+    (T19): so the superblock's entry in /sys and an exclusive open are asked too. `mounts` and `devices` are the
+    node's own, if they were looked at just now.
     """
-    point, device = file_system.mount_point, node.get(BlockDevice(file_system.device))
+    point = file_system.mount_point
+    device = node.get(BlockDevice(file_system.device)) if devices is None else devices[file_system.device]
     for mount in node.get(Mounts()) if mounts is None else mounts:
         if device.present and mount.device == device.number:
             where = "" if mount.own else f" in the mount namespace of process {mount.pid}"
@@ -117,8 +123,8 @@ def still_holds(nodes: Nodes, other: NodeName, service: Service | None = None) -
         ]
         if cluster.database.engine is Engine.POSTGRESQL:
             questions.append(lambda: database_running(node, cluster.database))
-        mounts = node.get(Mounts())
-        questions += [partial(file_system_held, node, one, mounts) for one in cluster.file_systems]
+        devices, mounts = node.get(_devices_of(cluster)), node.get(Mounts())
+        questions += [partial(file_system_held, node, one, mounts, devices) for one in cluster.file_systems]
         if service is not None:
             questions.append(lambda: service_running(node, service))
         return next((sentence for question in questions if (sentence := question())), None)
@@ -151,10 +157,13 @@ def not_standing(nodes: Nodes, name: NodeName) -> str | None:
 def not_mounted(nodes: Nodes, name: NodeName) -> str | None:
     """Which shared file system a node does not have mounted; None if it has them all."""
     cluster, node = nodes.cluster, nodes[name]
-    mounts = node.get(Mounts())
+    mounts, devices = node.get(Mounts()), node.get(_devices_of(cluster))
     for file_system in cluster.file_systems:
         here = [mount for mount in mounts if mount.own and mount.mount_point == file_system.mount_point]
-        number = node.get(BlockDevice(file_system.device)).number
-        if not here or here[-1].device != number:
+        if not here or here[-1].device != devices[file_system.device].number:
             return f"{file_system.mount_point} is not mounted from {file_system.device} on {name}"
     return None
+
+
+def _devices_of(cluster: Cluster) -> BlockDevices:
+    return BlockDevices(tuple(one.device for one in cluster.file_systems))

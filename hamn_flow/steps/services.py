@@ -38,6 +38,8 @@ def unit_on(node: Node, name: str) -> Unit:
 class _OnService(Step):
     """What starting and stopping have in common: when a service counts as running, and when as stopped."""
 
+    settles: ClassVar[bool] = True  # a unit is active before its daemon listens
+
     service: Service
     unit: str  # as this node names it
 
@@ -152,59 +154,82 @@ class StartService(_OnService):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldService(Step):
-    """Keep a stopped daemon from being started by anything, until the next boot or until it is allowed.
+class _OnUnits(Step):
+    """What the steps on several units at once have in common: systemd reloads everything after each mask."""
+
+    units: tuple[str, ...]
+    subject: str = ""  # of whom, where it is one service's turn
+
+    def _what(self, verb: str) -> str:
+        return f"{verb}.{self.subject}" if self.subject else verb
+
+    def _present(self, nodes: Nodes) -> dict[str, Unit]:
+        """The units that systemd knows there, by the names that were given."""
+        found = nodes[self.node].get(Units(self.units)) if self.units else {}
+        return {name: unit for name, unit in found.items() if unit.present}
+
+    def _as_before(self, nodes: Nodes, seen: Any) -> Probe:
+        """Done when exactly those are masked that were."""
+        present = self._present(nodes)
+        changed = [name for name, unit in present.items() if unit.held != (name in seen["held"])]
+        return todo(f"not as before: {_listed(changed)}") if changed else done("as before")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldServices(_OnUnits):
+    """Keep stopped daemons from being started by anything, until the next boot or until they are allowed.
 
     A runtime mask. It comes after the stop, not before: systemd forgets the stop commands of a masked unit, and a
     rollback must lift the mask before it can start the unit.
     """
 
-    subject: str  # the service's name, for people
-    unit: str
-
     @property
     def what(self) -> str:
-        """Identity: one per service."""
-        return f"hold.{self.subject}"
+        """Identity."""
+        return self._what("hold")
 
     def probe(self, nodes: Nodes) -> Probe:
-        """Done when it is masked and did not slip in before that."""
-        unit = unit_on(nodes[self.node], self.unit)
-        seen = {"held": unit.held}
-        if not unit.present:
-            return done(f"there is no unit {self.unit} here", seen=seen)
-        if not unit.stopped:
-            return (partial if unit.held else todo)(f"{self.unit} is {unit.active_state}", seen=seen)
-        if not unit.held and unit.fragment_path.startswith("/etc/"):
-            # systemd.unit(5): /etc comes before /run, so a runtime mask would have no effect
-            warning = f"{self.unit} cannot be kept from starting: {unit.fragment_path} outranks a runtime mask"
-            return done("stopped", seen=seen, warning=warning)
-        return done("kept from starting", seen=seen) if unit.held else todo("it may be started", seen=seen)
+        """Done when all are masked and none slipped in before that."""
+        present = self._present(nodes)
+        seen = {"held": [name for name, unit in present.items() if unit.held]}
+        running = [name for name, unit in present.items() if not unit.stopped]
+        free = [name for name, unit in present.items() if not unit.held and not _outranked(unit)]
+        outranking = [name for name, unit in present.items() if not unit.held and _outranked(unit)]
+        if running:
+            slipped_in = any(present[name].held for name in running)
+            return (partial if slipped_in else todo)(f"not stopped: {_listed(running)}", seen=seen)
+        if free:
+            return todo(f"may be started: {_listed(free)}", seen=seen)
+        warning = f"cannot be kept from starting, as a file below /etc outranks a runtime mask: {_listed(outranking)}"
+        said = f"kept from starting: {_listed(seen['held'])}" if seen["held"] else "stopped"
+        return done(said, seen=seen, warning=warning if outranking else "")
 
     def apply(self, nodes: Nodes) -> Iterator[Command]:
-        """Mask it."""
-        yield nodes[self.node].platform.hold_unit(self.unit)
+        """Mask those that are not."""
+        free = [name for name, unit in self._present(nodes).items() if not unit.held and not _outranked(unit)]
+        if free:
+            yield nodes[self.node].platform.hold_unit(*free)
 
     def remedy(self, nodes: Nodes, failure: Failure) -> Iterator[Command]:
-        """Something started it between the stop and the mask: stop it again."""
+        """Something started one of them between the stop and the mask: stop it again."""
         del failure
-        unit = unit_on(nodes[self.node], self.unit)
-        if unit.held and not unit.stopped:
-            yield nodes[self.node].platform.stop_unit(self.unit)
+        for name, unit in self._present(nodes).items():
+            if unit.held and not unit.stopped:
+                yield nodes[self.node].platform.stop_unit(name)
 
     def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
-        """Lift the mask, unless it was there before."""
-        if not seen["held"]:
-            yield nodes[self.node].platform.release_unit(self.unit)
+        """Lift the masks that were not there before."""
+        held = [name for name, unit in self._present(nodes).items() if unit.held and name not in seen["held"]]
+        if held:
+            yield nodes[self.node].platform.release_unit(*held)
 
     def reverted(self, nodes: Nodes, seen: Any) -> Probe:
-        """Done when the mask is as it was."""
-        held = unit_on(nodes[self.node], self.unit).held
-        return done("as before") if held == seen["held"] else todo("kept from starting" if held else "not kept")
+        """Done when the masks are as they were."""
+        return self._as_before(nodes, seen)
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldBack(HoldService):
+class HoldBack(HoldServices):
     """Keep a daemon from being started before its turn, which comes later in the run."""
 
     lasting: ClassVar[bool] = False  # its turn comes
@@ -212,42 +237,50 @@ class HoldBack(HoldService):
     @property
     def what(self) -> str:
         """Identity: one per service."""
-        return f"hold-back.{self.subject}"
+        return self._what("hold-back")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AllowService(Step):
-    """Let a daemon be started again, where a run had kept it from starting."""
-
-    subject: str  # the service's name, for people
-    unit: str
+class AllowServices(_OnUnits):
+    """Let daemons be started again, where a run had kept them from starting."""
 
     @property
     def what(self) -> str:
-        """Identity: one per service."""
-        return f"allow.{self.subject}"
+        """Identity."""
+        return self._what("allow")
 
     def probe(self, nodes: Nodes) -> Probe:
-        """Done when it is not masked; a lasting mask is a person's, and stays."""
-        unit = unit_on(nodes[self.node], self.unit)
-        seen = {"held": unit.held}
-        if not unit.held:
-            return done("it may be started", seen=seen)
-        if unit.unit_file_state == "masked":
-            hint = f"Type systemctl unmask {self.unit} on {self.node} if it may start, then type hamn-flow resume."
-            return todo(f"{self.unit} is masked for good by a person", seen=seen, hint=hint)
-        return todo("kept from starting", seen=seen)
+        """Done when none is masked; a lasting mask is a person's, and stays."""
+        present = self._present(nodes)
+        held = [name for name, unit in present.items() if unit.held]
+        lasting = [name for name in held if present[name].unit_file_state == "masked"]
+        seen = {"held": held}
+        if lasting:
+            hint = f"Type systemctl unmask {' '.join(lasting)} on {self.node} if it may start, then hamn-flow resume."
+            return todo(f"masked for good by a person: {_listed(lasting)}", seen=seen, hint=hint)
+        return todo(f"kept from starting: {_listed(held)}", seen=seen) if held else done("may be started", seen=seen)
 
     def apply(self, nodes: Nodes) -> Iterator[Command]:
-        """Lift the runtime mask."""
-        yield nodes[self.node].platform.release_unit(self.unit)
+        """Lift the runtime masks."""
+        held = [name for name, unit in self._present(nodes).items() if unit.held]
+        if held:
+            yield nodes[self.node].platform.release_unit(*held)
 
     def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
-        """Keep it from starting again, if it was."""
-        if seen["held"]:
-            yield nodes[self.node].platform.hold_unit(self.unit)
+        """Keep those from starting again that were."""
+        free = [name for name, unit in self._present(nodes).items() if not unit.held and name in seen["held"]]
+        if free:
+            yield nodes[self.node].platform.hold_unit(*free)
 
     def reverted(self, nodes: Nodes, seen: Any) -> Probe:
-        """Done when the mask is as it was."""
-        held = unit_on(nodes[self.node], self.unit).held
-        return done("as before") if held == seen["held"] else todo("kept from starting" if held else "not kept")
+        """Done when the masks are as they were."""
+        return self._as_before(nodes, seen)
+
+
+def _outranked(unit: Unit) -> bool:
+    """systemd.unit(5): /etc comes before /run, so a runtime mask has no effect."""
+    return unit.fragment_path.startswith("/etc/")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)

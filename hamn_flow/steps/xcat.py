@@ -254,10 +254,11 @@ class TablesReadable(Check):
     def probe(self, nodes: Nodes) -> Probe:
         """Done when they can be read and the count agrees."""
         node = nodes[self.node]
-        unread = [name for name in self.tables if node.get(Table(name)) is None]
+        read = {name: node.get(Table(name)) for name in self.tables}
+        unread = [name for name, rows in read.items() if rows is None]
         if unread:
             return todo(f"tabdump reads nothing of {', '.join(unread)}")
-        found = len(node_names(node))
+        found = len(read["nodelist"] or ())
         if self.count is not None and found != self.count:
             return todo(
                 f"{found} nodes are defined, {self.count} were before",

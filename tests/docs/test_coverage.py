@@ -70,6 +70,8 @@ def test_a_procedure_has_the_steps_that_are_said_to_be_in_it(procedure: str) -> 
     halves = {"planned-failover": {"planned-failover", "activate", "deactivate"}}.get(procedure, {procedure})
     told = {name for name, does in COVERAGE.does.items() if halves & set(does.procedures)}
     assert told
+    if procedure == "planned-failover":
+        told.remove("AddressFree")  # of a half alone: in a failover who claims the address asks for it
     assert told <= planned
 
 

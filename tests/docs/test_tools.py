@@ -42,8 +42,14 @@ def test_a_transcript_is_the_same_each_time() -> None:
     two = TOLD.format(lines=lines, run="zy43ba", seconds="12", who="alice@a.example.org", folder="y2z")
     first, second = (readme.first_act(readme.plain(each)) for each in (one, two))
     assert first != second
-    assert readme.comparable(first) == readme.comparable(second)
-    assert readme.comparable(first) != readme.comparable(first.replace("resume", "rollback"))
+    assert readme.not_said(first, second) == []
+    assert readme.not_said(first.replace("resume k7m2qx", "rollback"), second) == ["$ hamn-flow rollback"]
+
+
+def test_what_runs_side_by_side_may_be_told_in_another_order() -> None:
+    shown = "    ...\n  mn1.a  done  0.02 s  it is\n        long\n  mn1.b  done  12.0 s  so"
+    assert readme.not_said(shown, "  mn1.b  done  1.20 s  so\n  mn1.a  done  0.10 s  it is long") == []
+    assert readme.not_said(shown, "  mn1.b  done  1.20 s  so\n  mn1.a  failed  0.10 s  it is long") != []
 
 
 def test_of_a_long_output_the_end_is_shown() -> None:

@@ -20,6 +20,7 @@ from hamn_flow.facts.postgresql import PostgresServer
 from hamn_flow.facts.services import Clock, LastLines, Processes, Units
 from hamn_flow.facts.storage import (
     BlockDevice,
+    BlockDevices,
     Device,
     Directories,
     FsHolder,
@@ -176,16 +177,24 @@ READINGS: list[tuple[Fact[Any], Result, object]] = [
             ),
         ),
     ),
-    (BlockDevice("/dev/x"), out("absent\n"), Device(present=False)),
+    (BlockDevice("/dev/x"), out("device\t/dev/x\nabsent\n"), Device(present=False)),
     (
         BlockDevice("/dev/x"),
-        out("node\tdm-3\t253:3\nalive\t/sys/fs/ext4/dm-3\nopen\tbusy\n"),
+        out("device\t/dev/x\nnode\tdm-3\t253:3\nalive\t/sys/fs/ext4/dm-3\nopen\tbusy\n"),
         Device(present=True, kernel_name="dm-3", number="253:3", superblock="/sys/fs/ext4/dm-3", exclusive="busy"),
     ),
     (
         BlockDevice("/dev/x"),
-        out("node\tsdb\t8:16\nopen\tInput/output error\n"),
+        out("device\t/dev/x\nnode\tsdb\t8:16\nopen\tInput/output error\n"),
         Device(present=True, kernel_name="sdb", number="8:16", exclusive="Input/output error"),
+    ),
+    (
+        BlockDevices(("/dev/x", "/dev/y")),
+        out("device\t/dev/x\nnode\tsdb\t8:16\nopen\tfree\ndevice\t/dev/y\nabsent\n"),
+        {
+            "/dev/x": Device(present=True, kernel_name="sdb", number="8:16", exclusive="free"),
+            "/dev/y": Device(present=False),
+        },
     ),
     (Holders("/install", "8:17"), out(""), ()),
     (
@@ -316,7 +325,8 @@ NO_READINGS: list[tuple[Fact[Any], Result, str]] = [
         err("cannot read the mounts of process 1: Permission denied; this must be run as root\n", 13),
         "as root",
     ),
-    (BlockDevice("/dev/x"), out("node\tsdb\t8:16\n"), "the answer is incomplete"),
+    (BlockDevice("/dev/x"), out("device\t/dev/x\nnode\tsdb\t8:16\n"), "the answer is incomplete"),
+    (BlockDevices(("/dev/x", "/dev/y")), out("device\t/dev/x\nabsent\n"), "the answer is incomplete"),
     (BlockDevice("/etc"), err("/etc is not a block device\n", 1), "not a block device"),
     (Holders("/install", "8:17"), out("cwd\t4711\n"), "seven or eight fields"),
     (Holders("/install", "8:17"), Result(status=-14), "ended with status -14"),

@@ -248,3 +248,12 @@ def test_mounts_are_read_with_their_spaces_their_stacking_and_their_namespace(di
     seen = next(mount for mount in from_outside if mount.device == disk.number and mount.type == "ext4")
     assert (seen.own, seen.pid) == (False, disk.keeper.pid)
     assert mount_at(from_outside, disk.mount_point) is None
+
+
+def test_another_look_is_not_taken_for_a_holder(disk: Disk) -> None:
+    """Each look opens the device exclusively for a moment; steps that run side by side look at the same time."""
+    exclusively = "use Fcntl; use Time::HiRes 'ualarm'; sysopen $f, shift, O_RDONLY | O_EXCL or die"
+    disk.holder(f"{exclusively}; $SIG{{ALRM}} = sub {{ close $f }}; ualarm 150_000", disk.device)
+    assert device(disk).exclusive == "free"
+    disk.holder(exclusively, disk.device)
+    assert device(disk).exclusive == "busy"
