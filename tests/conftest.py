@@ -1,10 +1,24 @@
-"""What all tests share: those that count cases say how many in the summary."""
+"""What all tests share: real hosts; and those that count cases say how many in the summary."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import pytest
+
+from tests.real_hosts import able, another, lab
+
+__all__ = ["able", "another", "lab"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on real hosts all go to one worker, which has one lab; the first one's time has its setting up in it."""
+    for item in items:
+        if item.get_closest_marker("lab"):
+            item.add_marker(pytest.mark.xdist_group("lab"))
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(300))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -45,9 +45,9 @@ def help_of(*command: str) -> str:
     return hamn_flow(*command, "--help").stdout.strip()
 
 
-def command_names() -> tuple[str, ...]:
-    """The commands, as the main help lists them."""
-    _, _, listed = help_of().partition("Commands:\n")
+def command_names(*group: str) -> tuple[str, ...]:
+    """The commands, as the main help lists them, or that of a group."""
+    _, _, listed = help_of(*group).partition("Commands:\n")
     return tuple(re.findall(r"^  ([a-z][a-z-]*)", listed, re.MULTILINE))
 
 
@@ -107,9 +107,17 @@ def _ending(output: list[str]) -> Iterator[str]:
     yield from output[-_SHOWN:]
 
 
-def comparable(transcript: str) -> str:
-    """The same for two runs that took different times and broke their lines elsewhere."""
-    return " ".join(re.sub(r"\b\d+(\.\d+)? s\b", "n s", transcript).split())
+def not_said(shown: str, said: str) -> list[str]:
+    """The lines of a transcript that another run does not say.
+
+    It may have taken other times, broken its lines elsewhere, and told in another order what runs side by side.
+    """
+    everything = _even(said)
+    return [line for line in shown.splitlines() if _even(line) not in everything and line.strip() != "..."]
+
+
+def _even(text: str) -> str:
+    return " ".join(re.sub(r"\b\d+(\.\d+)? m?s\b", "n s", text).split())
 
 
 def demo() -> str:
@@ -118,6 +126,31 @@ def demo() -> str:
     if ran.returncode:
         raise SystemExit(f"the demo ended with status {ran.returncode}:\n{ran.stdout}")
     return ran.stdout
+
+
+LAB = (("lab", "up"), ("lab", "run", "hamn-flow", "start", "planned-failover", "--yes"))
+
+
+def lab(name: str = "lab", directory: str = "/var/lib/hamn-flow/labs") -> str:
+    """What the two commands print that try a failover on two real hosts; needs root and Debian's packages."""
+    told: list[str] = []
+    where = ("--name", name, "--directory", directory)
+    try:
+        for group, verb, *words in LAB:
+            ran = hamn_flow(group, verb, *where, *words)
+            if ran.returncode:
+                raise SystemExit(f"{verb} ended with status {ran.returncode}:\n{ran.stdout}")
+            told += [f"$ hamn-flow {' '.join((group, verb, *words))}"]
+            told += [f"    {line}".rstrip() for line in ran.stdout.strip().splitlines()] + [""]
+    finally:
+        hamn_flow("lab", "down", *where)
+    plainly = plain("\n".join(told)).replace(f"{directory}/{name}/", "/var/lib/hamn-flow/labs/lab/")
+    return re.sub(r"/dev/loop\d+", "/dev/loop0", re.sub(rf"\blab {name}\b", "lab lab", plainly))
+
+
+def shortened(transcript: str) -> str:
+    """What the README shows of it: of each command's output the end."""
+    return "\n".join(_shortened(transcript.strip().splitlines()))
 
 
 def block(kind: str, text: str) -> str:
@@ -153,17 +186,27 @@ def commands_page() -> str:
 
 def _commands_page() -> Iterator[str]:
     yield from ("# Commands", "", "<!-- written by tools/readme.py -->")
-    for name in command_names():
-        yield from ("", f"## {name}", "", block("text", help_of(name)))
+    yield from _described()
+
+
+def _described(*group: str) -> Iterator[str]:
+    """A group's commands, each followed by its own."""
+    for name in command_names(*group):
+        path = (*group, name)
+        yield from ("", f"## {' '.join(path)}", "", block("text", help_of(*path)))
+        yield from _described(*path)
 
 
 def main() -> None:
     """Write both files."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--fast", action="store_true", help="leave the demo's output as it is")
-    found = contents()
-    if not parser.parse_args().fast:
+    parser.add_argument("--fast", action="store_true", help="leave the outputs of the demo and of the lab as they are")
+    parser.add_argument("--lab", action="store_true", help="try the lab too: it needs root and Debian's packages")
+    found, asked = contents(), parser.parse_args()
+    if not asked.fast:
         found["demo"] = block("text", first_act(plain(demo())))
+    if asked.lab:
+        found["lab"] = block("text", shortened(lab()))
     README.write_text(filled(README.read_text(), found))
     COMMANDS.write_text(commands_page())
     print(f"wrote {README} and {COMMANDS}")

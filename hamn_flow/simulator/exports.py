@@ -6,7 +6,7 @@ from hamn_flow.model.command import Result
 from hamn_flow.simulator.host import Host, Program, is_directory, line, ok, refused
 from hamn_flow.simulator.state import Export, Node, State
 
-_SHOWN = "wdelay,hide,no_subtree_check,sec=sys,rw,secure,root_squash,no_all_squash"
+_SHOWN = "wdelay,hide,no_subtree_check,sec=sys,ro,secure,root_squash,no_all_squash"
 
 
 def export_all(state: State, node: Node) -> str:
@@ -23,13 +23,12 @@ def export_all(state: State, node: Node) -> str:
 
 
 def export(state: State, node: Node, wanted: Export) -> str:
-    """Export one path; exportfs(8) says what it cannot find and goes on."""
+    """Export one path; exportfs(8) says what it cannot find, and takes it into its table all the same."""
     file_system, relative = state.locate(node, wanted.path)
-    if not is_directory(file_system, relative):
-        return f"exportfs: Failed to stat {wanted.path}: No such file or directory\n"
     withdraw(node, wanted.client, wanted.path)
     node.exports.append(wanted)
-    return ""
+    found = is_directory(file_system, relative)
+    return "" if found else f"exportfs: Failed to stat {wanted.path}: No such file or directory\n"
 
 
 def withdraw(node: Node, client: str, path: str) -> bool:
@@ -73,14 +72,14 @@ def _export(host: Host, target: str, options: str) -> Result:
 def _shown(each: Export) -> str:
     """As `exportfs -v` prints it: every option in force, given or not; a long path has its client on a line below."""
     client = "<world>" if each.client == "*" else each.client
-    gap = "\n\t\t" if len(each.path) > 15 else "\t"
-    return f"{each.path:<15}{gap}{client}({in_force(each.options)})\n"
+    gap = "\n\t\t" if len(each.path) > 14 else "\t"
+    return f"{each.path:<14}{gap}{client}({in_force(each.options)})\n"
 
 
 def in_force(options: str) -> str:
     """The options as the kernel's table has them: what was given, in the place of each default."""
     opposites = {
-        "ro": "rw",
+        "rw": "ro",
         "async": "sync",
         "insecure": "secure",
         "no_root_squash": "root_squash",
@@ -117,7 +116,8 @@ def showmount(host: Host) -> Result:
     for each in there.exports:
         paths.setdefault(each.path, []).append(each.client)
     shown = ((path, ",".join("*" if "*" in clients else each for each in clients)) for path, clients in paths.items())
-    return ok("".join(f"{path} {clients}\n" for path, clients in sorted(shown)))
+    width = max(map(len, paths), default=0)
+    return ok("".join(f"{path:<{width}} {clients}\n" for path, clients in sorted(shown)))
 
 
 def nfs_clients_script(host: Host) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hamn_flow.model.command import Result
-from hamn_flow.simulator.host import Host, Program, is_directory, ok, parent_of, refused
+from hamn_flow.simulator.host import Host, Program, is_directory, ok, parent_of, refused, why_absent
 
 _PROMOTE = re.compile(r"/proc/sys/net/ipv4/conf/([^/]+)/promote_secondaries")
 
@@ -13,8 +13,8 @@ _PROMOTE = re.compile(r"/proc/sys/net/ipv4/conf/([^/]+)/promote_secondaries")
 def _kernel_file(host: Host, path: str) -> str | None:
     """A file that the kernel makes up."""
     found = _PROMOTE.fullmatch(path)
-    if found:
-        return f"{int(host.node.promote_secondaries.get(found[1], False))}\n"
+    if found and found[1] in host.node.promote_secondaries:
+        return f"{int(host.node.promote_secondaries[found[1]])}\n"
     if path == "/proc/sys/kernel/random/boot_id":
         return host.node.boot_id + "\n"
     return None
@@ -69,7 +69,10 @@ def sed(host: Host) -> Result:
 
 
 def grep(host: Host) -> Result:
-    """`grep -rlswF -- TEXT PATHS...`: the files below them in which the text stands as a word."""
+    """`grep -rlswF -- TEXT PATHS...`: the files below them in which the text stands as a word.
+
+    Its status is 2 where one of the places is not there, whatever was found in the others.
+    """
     match host.words:
         case ("-rlswF", "--", text, *paths):
             pass
@@ -77,12 +80,14 @@ def grep(host: Host) -> Result:
             raise host.unknown()
     word = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
     found = []
+    missing = False
     for path in paths:
         file_system, relative = host.state.locate(host.node, path)
+        missing |= relative not in file_system.files and not is_directory(file_system, relative)
         for name, file in sorted(file_system.files.items()):
             if (name == relative or name.startswith(relative + "/")) and word.search(file.content):
                 found.append(path + name.removeprefix(relative) + "\n")
-    return ok("".join(found)) if found else refused(2, "")  # some of the places are not there
+    return Result(status=2 if missing else 0 if found else 1, output="".join(found).encode())
 
 
 def stat(host: Host) -> Result:
@@ -101,7 +106,7 @@ def stat(host: Host) -> Result:
         elif is_directory(file_system, relative):
             text += f"directory|{path}\n"
         else:
-            errors += f"stat: cannot statx '{path}': No such file or directory\n"
+            errors += f"stat: cannot statx '{path}': {why_absent(file_system, relative)}\n"
     return refused(1, errors, text) if errors else ok(text)
 
 
@@ -151,6 +156,8 @@ def rm(host: Host) -> Result:
             raise host.unknown()
     host.change()
     file_system, relative = host.state.locate(host.node, path)
+    if is_directory(file_system, relative):
+        return refused(1, f"rm: cannot remove '{path}': Is a directory\n")
     file_system.files.pop(relative, None)
     return ok()
 

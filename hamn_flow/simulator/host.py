@@ -82,6 +82,13 @@ def is_directory(file_system: FileSystem, path: str) -> bool:
     return any(name.startswith(prefix) for name in (*file_system.directories, *file_system.files))
 
 
+def why_absent(file_system: FileSystem, path: str) -> str:
+    """What the kernel says of a path that is not there: something above it may be a file."""
+    parts = path.split("/")
+    above = ("/".join(parts[:end]) for end in range(2, len(parts)))
+    return "Not a directory" if any(each in file_system.files for each in above) else "No such file or directory"
+
+
 def spawn(
     node: Node,
     title: str,

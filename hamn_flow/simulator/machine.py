@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hamn_flow.simulator.host import spawn
 from hamn_flow.simulator.state import Launcher, Node, State
-from hamn_flow.simulator.units import start
+from hamn_flow.simulator.units import forget_masks, start
 
 
 def power_off(state: State, node: Node) -> None:
@@ -41,6 +41,7 @@ def boot(state: State, node: Node) -> None:
         unit.started_on = ""
         if unit.masked == "runtime":
             unit.masked = ""
+    forget_masks(node)
     for unit in node.units.values():
         if unit.unit_file_state == "enabled":
             start(state, node, unit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,7 +51,8 @@ class Conversation:
         except (OSError, EOFError, LinkCutError, Unreachable, wire.Garbled):
             return  # a link that ends, at whatever moment, is what this is made for
         finally:
-            self.channel.close()
+            with suppress(OSError, EOFError):  # the other end may have reset the link
+                self.channel.close()
 
     def _serve(self) -> None:
         hello = self.world.greet(self.node)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hamn_flow.model.command import Result
 from hamn_flow.simulator.host import Host, Program, hold_at, line, ok, spawn
 from hamn_flow.simulator.state import File, FileSystem, Node, PostgresInstall, Process, State, Unit
@@ -40,7 +42,8 @@ def start_postgresql(state: State, node: Node, unit: Unit) -> list[str]:
 def _refusal(node: Node, install: PostgresInstall, file_system: FileSystem, relative: str) -> list[str]:
     """Why it does not start on the data directory that is there now; nothing if it does.
 
-    A lock file counts only while a process of the same user has its pid (PostgreSQL, CreateLockFile).
+    A lock file counts only while a process of the same user has its pid (PostgreSQL, CreateLockFile), or one that
+    says of itself that it is a server (Debian's pg_ctlcluster, which removes the file otherwise).
     """
     data = install.data_directory
     version = file_system.files.get(f"{relative}/PG_VERSION")
@@ -55,6 +58,8 @@ def _refusal(node: Node, install: PostgresInstall, file_system: FileSystem, rela
     lock = file_system.files.get(f"{relative}/postmaster.pid")
     pid = int(lock.content.partition("\n")[0]) if lock else 0
     alive = node.processes.get(pid)
+    if alive is not None and alive.user != "postgres" and re.search(r"\bpostgres\b", alive.title):
+        return ["Cluster is already running."]
     if alive is not None and alive.user == "postgres":
         hint = f'HINT:  Is another postmaster (PID {pid}) running in data directory "{data}"?'
         return ['FATAL:  lock file "postmaster.pid" already exists', hint]

@@ -210,8 +210,8 @@ def _postgres() -> PostgresInstall:
 def _root(name: NodeName, database: DatabaseName) -> FileSystem:
     """The node's own disk: below the mount points lies what its own installation put there."""
     root = FileSystem(name=f"root-{name}")
-    for path in ("/etc/dhcp", "/install", "/root/.xcat", "/tftpboot", "/var/lib/hamn-flow", "/var/backups",
-                 "/run", "/var/lib/goconserver"):  # fmt: skip
+    for path in ("/etc/dhcp", "/etc/systemd/network", "/install", "/root/.xcat", "/tftpboot", "/var/lib/hamn-flow",
+                 "/var/backups", "/run", "/var/lib/goconserver"):  # fmt: skip
         root.directories[path] = "root"
     hosts = {VIRTUAL_IP.address: f"{VIRTUAL_IP.host_name} {VIRTUAL_IP.host_name}.lab"}
     hosts |= {address: f"{node} {node}.lab" for node, address in ADDRESSES.items()}
@@ -246,7 +246,7 @@ def _units(database: DatabaseName) -> list[Unit]:
         _unit("chrony", "chrony", "chronyd", enabled=True),
         _unit("rpcbind", "rpcbind", enabled=True),
         _unit("xcatd", "xcatd", kind="forking"),
-        _unit("named", "named", "bind9"),
+        _unit("named", "named"),  # its other name, bind9, goes when it is disabled
         _unit("isc-dhcp-server", "dhcpd", kind="forking"),
         _unit("conserver", "conserver", kind="forking"),
         _unit("nfs-server", "nfs", "nfs-kernel-server", kind="oneshot"),

@@ -37,10 +37,6 @@ def alive(node: Node, file_system: str) -> bool:
 def holders_of(state: State, node: Node, mount: Mount) -> Iterator[tuple[str, int, str]]:
     """What makes an unmount say busy: kind, pid (0: the kernel) and where."""
     base = mount.mount_point.rstrip("/")
-    for process in node.processes.values():
-        for hold in process.holds:
-            if hold.file_system == mount.file_system:
-                yield hold.kind, process.pid, base + hold.detail.rstrip("/") or "/"
     for other in node.mounts:
         if other.own and other.mount_point.startswith(base + "/"):
             yield "mount", 0, other.mount_point
@@ -49,6 +45,22 @@ def holders_of(state: State, node: Node, mount: Mount) -> Iterator[tuple[str, in
             yield hold.kind, 0, hold.detail
     for what in nfsd_holds(state, node, mount.file_system):
         yield "nfsd", 0, what
+    for process in node.processes.values():
+        for hold in process.holds:
+            if hold.file_system == mount.file_system:
+                yield hold.kind, process.pid, base + hold.detail.rstrip("/") or "/"
+
+
+def mounted_elsewhere(node: Node, mount: Mount) -> Iterator[tuple[str, int, str]]:
+    """What does not hinder an unmount, but keeps the disk in use: bind mounts, and other mount namespaces."""
+    below = mount.mount_point.rstrip("/") + "/"
+    for other in node.mounts:
+        if other.file_system != mount.file_system:
+            continue
+        if not other.own:
+            yield "mount", other.pid, f"{other.mount_point} in another mount namespace"
+        elif other.mount_point != mount.mount_point and not other.mount_point.startswith(below):
+            yield "mount", 0, other.mount_point
 
 
 def nfsd_holds(state: State, node: Node, file_system: str) -> list[str]:
@@ -104,7 +116,8 @@ def umount(host: Host) -> Result:
     found = [held for held in host.node.mounts if held.own and held.mount_point == mount_point]
     if not found:
         where, relative = host.state.locate(host.node, mount_point)
-        words = "not mounted" if is_directory(where, relative) else "no mount point specified"
+        there = is_directory(where, relative) or relative in where.files
+        words = "not mounted" if there else "no mount point specified"
         return refused(MOUNT_FAILED, f"umount: {mount_point}: {words}.\n")
     if next(holders_of(host.state, host.node, found[-1]), None) is not None:
         return refused(MOUNT_FAILED, f"umount: {mount_point}: target is busy.\n")
@@ -136,21 +149,24 @@ def mounts_script(host: Host) -> Result:
 
 
 def device_script(host: Host) -> Result:
-    """device.pl PATH: the block device, whether its superblock lives, and an exclusive open."""
-    match host.words:
-        case (path,):
-            pass
-        case _:
-            raise host.unknown()
-    file_system = device_at(host.state, host.node, path)
-    if file_system is None:
-        return ok(line("absent"))
-    disk = host.node.disks[file_system.name]
-    text = line("node", disk.kernel_name, disk.number)
-    held = alive(host.node, file_system.name)
-    if held:
-        text += line("alive", f"/sys/fs/{file_system.type}/{disk.kernel_name}")
-    return ok(text + line("open", "busy" if held else "free"))
+    """device.pl PATH ...: each block device, whether its superblock lives, and an exclusive open."""
+    if not host.words:
+        raise host.unknown()
+    text = ""
+    for path in host.words:
+        file_system = device_at(host.state, host.node, path)
+        text += line("device", path)
+        if file_system is None and host.read(path) is not None:
+            return refused(255, f"{path} is not a block device\n", text)
+        if file_system is None:
+            text += line("absent")
+            continue
+        disk = host.node.disks[file_system.name]
+        held = alive(host.node, file_system.name)
+        text += line("node", disk.kernel_name, disk.number)
+        text += line("alive", f"/sys/fs/{file_system.type}/{disk.kernel_name}") if held else ""
+        text += line("open", "busy" if held else "free")
+    return ok(text)
 
 
 def holders_script(host: Host) -> Result:
@@ -165,17 +181,12 @@ def holders_script(host: Host) -> Result:
     name = next((name for name, disk in host.node.disks.items() if disk.number == number), "")
     text = ""
     seen = Mount(name, "", mount_point, "", "")
-    for kind, pid, where in holders_of(host.state, host.node, seen):
+    for kind, pid, where in (*mounted_elsewhere(host.node, seen), *holders_of(host.state, host.node, seen)):
         process = host.node.processes.get(pid)
         if process is None:
             text += line(kind, 0, 0, "", "", "kernel", where)
         else:
             text += line(kind, pid, process.started, process.user, process.unit, shown_title(process), where)
-    for held in host.node.mounts:
-        process = host.node.processes.get(held.pid)
-        if not held.own and held.file_system == name and process is not None:
-            who = (process.started, process.user, process.unit, shown_title(process))
-            text += line("mount", held.pid, *who, f"{held.mount_point} in another mount namespace")
     return ok(text)
 
 

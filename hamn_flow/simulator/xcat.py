@@ -160,7 +160,7 @@ def makedhcp(host: Host) -> Result:
             head = f"Warning: [{host.node.host_name}]: No dynamic range specified for"
             warnings = "".join(f"{head} {row['net']}. {words}\n" for row in nets)
             renamed = f"Renamed existing dhcp configuration file to  {path}.xcatbak\n" if old else ""
-            return ok(warnings + renamed)
+            return ok(renamed, warnings)
         case ("-a",):
             host.change()
             if not running:

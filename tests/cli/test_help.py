@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import typer.main
@@ -16,9 +17,24 @@ from tests.cli.desk import ROOT, Desk, begun
 
 COMMANDS = {
     *("plan", "start", "resume", "rollback", "status", "runs", "show", "confirm", "skip", "abandon", "workflows"),
-    *("graph", "check", "trust", "demo", "version"),
+    *("graph", "check", "trust", "demo", "lab", "version"),
 }
 GROUP = typer.main.get_group(app)
+
+
+def every_command() -> list[tuple[str, ...]]:
+    """All that can be typed, those in groups as well."""
+    found: list[tuple[str, ...]] = [(name,) for name in sorted(COMMANDS)]
+    for path in found:
+        found += [(*path, name) for name in sorted(getattr(command_of(*path), "commands", {}))]
+    return found
+
+
+def command_of(*path: str) -> Any:
+    command: Any = GROUP
+    for name in path:
+        command = command.commands[name]
+    return command
 
 
 def test_the_commands_are_these(desk: Desk) -> None:
@@ -29,16 +45,17 @@ def test_the_commands_are_these(desk: Desk) -> None:
     assert "..." not in listed, "a title is cut"
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_help_has_an_example_that_is_understood(desk: Desk, name: str) -> None:
-    said = desk.type(name, "--help")
+@pytest.mark.parametrize("path", every_command(), ids=" ".join)
+def test_help_has_an_example_that_is_understood(desk: Desk, path: tuple[str, ...]) -> None:
+    said = desk.type(*path, "--help")
     assert said.status == 0
     (example,) = re.findall(r"Example: (hamn-flow .*)", said.out)
-    program, command, *words = shlex.split(example.partition(" > ")[0])
-    assert (program, command) == ("hamn-flow", name)
-    GROUP.commands[name].make_context(name, list(words))
-    for option in GROUP.commands[name].params:
-        assert getattr(option, "help", ""), f"{name} {option.name} has no help"
+    program, *words = shlex.split(example.partition(" > ")[0])
+    assert (program, *words[: len(path)]) == ("hamn-flow", *path)
+    command = command_of(*path)
+    command.make_context(path[-1], words[len(path) :])
+    for option in command.params:
+        assert getattr(option, "help", ""), f"{path} {option.name} has no help"
 
 
 def test_completion_offers_commands_procedures_and_runs(desk: Desk) -> None:

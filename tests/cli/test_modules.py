@@ -20,12 +20,12 @@ _LIST = (
 # Of all that is installed, typer alone. (shellingham only looks which shell it is, for --install-completion.)
 _THIRD_PARTY = {"typer", "shellingham", "annotated_doc"}
 _OURS = {
-    *("cli", "cli.app", "cli.main", "cli.settings", "cli.suggest", "cli.words"),
+    *("cli", "cli.app", "cli.laboratory", "cli.main", "cli.settings", "cli.suggest", "cli.words"),
     "errors",
 }
 _OURS_FOR_STATUS = _OURS | {
-    *("cli.paper", "cli.recall", "content", "report", "report.life", "report.line", "report.status"),
-    *("model", "model.command", "model.events", "model.run"),
+    *("cli.paper", "cli.recall", "content", "report", "report.life", "report.line"),
+    *("report.outage", "report.status", "model", "model.command", "model.events", "model.outage", "model.run"),
     *(f"journal{name}" for name in ("", ".codec", ".journal", ".lock", ".place", ".projections", ".reader")),
     *("journal.schema", "journal.trouble"),
 }

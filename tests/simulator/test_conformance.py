@@ -103,8 +103,9 @@ OBSERVED = {
     "makedhcp -n": Case(
         ACTIVE,
         "makedhcp -n",
-        output="Warning: [mn1]: No dynamic range specified for 10.97.0.0. If hardware discovery is being used, a "
-        "dynamic range is required.\nRenamed existing dhcp configuration file to  /etc/dhcp/dhcpd.conf.xcatbak\n",
+        errors="Warning: [mn1]: No dynamic range specified for 10.97.0.0. If hardware discovery is being used, a "
+        "dynamic range is required.\n",
+        output="Renamed existing dhcp configuration file to  /etc/dhcp/dhcpd.conf.xcatbak\n",
         exact=True,
     ),
     "makedhcp -a": Case(ACTIVE, "makedhcp -a", exact=True),
