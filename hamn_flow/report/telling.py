@@ -53,6 +53,7 @@ class Telling:
         self._launched: dict[str, events.CommandLaunched] = {}
         self._failing: dict[str, list[Line]] = {}  # by step: commands of its attempt that did not end with status 0
         self._let_out: set[str] = set()
+        self._settled: set[str] = set()
         self._stage = ""
         self._back = False
         self._answer: Answer | None = None  # of the last knock at the virtual IP
@@ -162,6 +163,10 @@ class Telling:
         begun = self._begun.pop(event.step, None)
         self._attempts.pop(event.step, 0)
         self._under_way.pop(event.step, None)
+        if event.state is StepState.PENDING:
+            self._settled.discard(event.step)
+        else:
+            self._settled.add(event.step)
         self._between = Now(self._looking_after(event.step), at)
         word = event.state.value.replace("_", " ")
         if event.state is StepState.SKIPPED and event.step not in self._let_out:
@@ -216,9 +221,19 @@ class Telling:
         return hanging(label, reason, width)
 
     def _looking_after(self, step: str) -> str:
+        """What is looked at, now that a step is settled: on the way back the one before it, else what is left."""
         names = list(self._steps)
-        place = names.index(step) + (-1 if self._back else 1) if step in names else -1
-        return f"{names[place]}  looking" if 0 <= place < len(names) else "looking"
+        if step not in names:
+            return "looking"
+        if self._back:
+            before = names[: names.index(step)][-1:]
+            return "  ".join((*before, "looking"))
+        stages = list(dict.fromkeys(planned.stage for planned in self._steps.values()))
+        for stage in stages[stages.index(self._steps[step].stage) :]:
+            left = [name for name in names if self._steps[name].stage == stage and name not in self._settled]
+            if left:
+                return f"{', '.join(left)}  looking"
+        return "looking"
 
 
 def _how(event: events.CommandEnded) -> str:

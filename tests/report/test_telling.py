@@ -162,14 +162,26 @@ def test_what_is_under_way_is_known_at_every_moment() -> None:
         "",
         "looking at what is so",
         "looking at what is so",
-        "mn1.unmount  looking",
-        "mn1.unmount  looking",
+        "mn1.unmount, mn1.spare  looking",
+        "mn1.unmount, mn1.spare  looking",
         "mn1.unmount",
         "mn1.unmount  mn1$ umount /a",
         "mn1.unmount  looking",
         "mn1.unmount  attempt 1 failed, the next in 1.00 s",
         "mn1.unmount",
     ]
+
+
+def test_of_several_under_way_all_are_named_and_then_those_that_are_left() -> None:
+    telling = Telling(PLANNED)
+    telling.tell(step_begun(), BEGINNING, 80)
+    spare = StepBegun(run=RUN, step="mn1.spare", direction=Direction.FORWARD, intent=1, reason="so", seen=None)
+    telling.tell(spare, BEGINNING + timedelta(seconds=2), 80)
+    assert telling.now == ("2 steps: mn1.unmount, mn1.spare", BEGINNING)
+    telling.tell(settled("unmount", StepState.DONE, "not mounted"), BEGINNING, 80)
+    assert telling.now == ("mn1.spare", BEGINNING + timedelta(seconds=2))
+    telling.tell(settled("spare", StepState.DONE, "so"), BEGINNING, 80)
+    assert telling.now == ("looking", BEGINNING)
 
 
 def test_every_kind_of_event_is_told_of() -> None:
