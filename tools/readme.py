@@ -141,11 +141,13 @@ def lab(name: str = "lab", directory: str = "/var/lib/hamn-flow/labs") -> str:
             if ran.returncode:
                 raise SystemExit(f"{verb} ended with status {ran.returncode}:\n{ran.stdout}")
             told += [f"$ hamn-flow {' '.join((group, verb, *words))}"]
-            told += [f"    {line}".rstrip() for line in ran.stdout.strip().splitlines()] + [""]
+            told += [f"    {line}".rstrip() for line in ran.stdout.rstrip().splitlines()] + [""]
     finally:
         hamn_flow("lab", "down", *where)
     plainly = plain("\n".join(told)).replace(f"{directory}/{name}/", "/var/lib/hamn-flow/labs/lab/")
-    return re.sub(r"/dev/loop\d+", "/dev/loop0", re.sub(rf"\blab {name}\b", "lab lab", plainly))
+    plainly = re.sub(rf"\blab {name}\b|--name {name} ", "lab lab", plainly)
+    devices = list(dict.fromkeys(re.findall(r"/dev/loop\d+", plainly)))
+    return re.sub(r"/dev/loop\d+", lambda found: f"/dev/loop{devices.index(found[0])}", plainly)
 
 
 def shortened(transcript: str) -> str:

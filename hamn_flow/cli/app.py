@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hamn_flow.cli.laboratory import lab
+from hamn_flow.cli.laboratory_faults import fault
 from hamn_flow.cli.settings import CLUSTER_FILE, Settings
 from hamn_flow.cli.suggest import procedures, runs, steps
 from hamn_flow.cli.words import Command, Group
@@ -24,6 +25,7 @@ app = typer.Typer(
     add_completion=True,
 )
 command = partial(app.command, cls=Command)
+lab.add_typer(fault, name="fault")
 app.add_typer(lab, name="lab")
 
 _RUN = "A run's id or its beginning; the open run if left out."

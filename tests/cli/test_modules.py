@@ -20,7 +20,8 @@ _LIST = (
 # Of all that is installed, typer alone. (shellingham only looks which shell it is, for --install-completion.)
 _THIRD_PARTY = {"typer", "shellingham", "annotated_doc"}
 _OURS = {
-    *("cli", "cli.app", "cli.laboratory", "cli.main", "cli.settings", "cli.suggest", "cli.words"),
+    *("cli", "cli.app", "cli.laboratory", "cli.laboratory_faults", "cli.main", "cli.settings", "cli.suggest"),
+    "cli.words",
     "errors",
 }
 _OURS_FOR_STATUS = _OURS | {
