@@ -80,11 +80,12 @@ def stages(site: Site) -> Iterator[Stage]:
     """The stages in the order of what needs what, for the node that the option names."""
     node, cluster = site.node_named("node"), site.cluster
     postgresql = cluster.database.engine is Engine.POSTGRESQL
+    before = _before(site)
     taking = Taking(
         node=node,
         cluster=cluster,
-        before=_before(site),
-        complete=not lacking_of_role(site.nodes, node),
+        before=before,
+        complete=before.holder == node and not lacking_of_role(site.nodes, node),
         units={service.name: unit_of(site.nodes[node], service) for service in cluster.services},
         database=database_unit(site.nodes[node], cluster.database) if postgresql else "",
     )

@@ -30,7 +30,7 @@ app.add_typer(lab, name="lab")
 
 _RUN = "A run's id or its beginning; the open run if left out."
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking, for scripts.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it at once: it is neither shown first nor asked for.")]
 Because = Annotated[str, typer.Option(metavar="WHY", help="The reason; it is kept in the journal.")]
 Procedure = Annotated[str, typer.Argument(metavar="PROCEDURE", autocompletion=procedures, help="A procedure's name.")]
 Options = Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="The procedure's options.")]

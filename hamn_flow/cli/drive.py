@@ -26,54 +26,62 @@ from hamn_flow.report.history import outcome_line
 from hamn_flow.report.line import Span, Tone, line
 from hamn_flow.report.preview import preview_lines, steps_lines, summary_lines, unsatisfied
 from hamn_flow.report.status import status_data, status_lines
+from hamn_flow.steps.step import Stage
 from hamn_flow.transport import connect
 
 
 def start(settings: Settings, procedure: str, options: Mapping[str, str], *, yes: bool, as_json: bool) -> None:
-    """Show the plan, ask, carry it out."""
+    """Show the plan, ask, carry it out; with `yes` it is neither shown nor asked for."""
     paper = Paper.of(as_json=as_json)
     paper.need_an_answer(yes=yes)
     with at_desk(settings, f"start {procedure}") as at:
         begin.may_start(at)
         run = at.world.new_run_id()  # what is shown is keyed by the run as what is done
         desk = replace(at, world=replace(at.world, new_run_id=lambda: run))
-        plan = preview(desk.world, desk.cluster, desk.catalog, procedure, options)
-        paper.tell([*preview_lines(plan, paper.width), line()])
-        question = f"Start {procedure} on the pair {desk.cluster.name}?"
-        if unsatisfied(plan.steps):
-            question = f"{procedure} will stop at what is in the way. Start it all the same?"
-        paper.ask(question, yes=yes)
-        _carry(paper, desk, run, lambda watched: begin.start(watched, procedure, options, plan.stages))
+        stages: Sequence[Stage] = () if yes else _agreed(paper, desk, procedure, options)
+        _carry(paper, desk, run, lambda watched: begin.start(watched, procedure, options, stages))
+
+
+def _agreed(paper: Paper, desk: Desk, procedure: str, options: Mapping[str, str]) -> Sequence[Stage]:
+    """The plan that a person has seen and said yes to."""
+    plan = preview(desk.world, desk.cluster, desk.catalog, procedure, options)
+    paper.tell([*preview_lines(plan, paper.width), line()])
+    question = f"Start {procedure} on the pair {desk.cluster.name}?"
+    if unsatisfied(plan.steps):
+        question = f"{procedure} will stop at what is in the way. Start it all the same?"
+    paper.ask(question)
+    return plan.stages
 
 
 def resume(settings: Settings, given: str, *, forward: bool, yes: bool, as_json: bool) -> None:
-    """Show what is left to do, or to undo, ask, go on."""
+    """Show what is left to do, or to undo, ask, go on; with `yes` go on at once."""
     paper = Paper.of(as_json=as_json)
     paper.need_an_answer(yes=yes)
     run = _named(settings, given)
     with at_desk(settings, f"resume {run}") as desk:
         before = begin.may_resume(desk, run)
-        if before.summary.direction is Direction.BACK and not forward:
+        if not yes and before.summary.direction is Direction.BACK and not forward:
             _show_undoing(paper, desk, before, before.summary.back_to)
-            paper.ask(f"Go on rolling back run {run}?", yes=yes)
-        else:
+            paper.ask(f"Go on rolling back run {run}?")
+        elif not yes:
             left = ahead.to_go_on(desk.world, desk.cluster, before)
             settled = len(before.steps) - len(left)
             said = f"run {run}: {settled} steps are settled and will be looked at again; left to do:"
             _show(paper, said, left)
-            paper.ask(f"Resume run {run} ({before.summary.procedure})?", yes=yes)
+            paper.ask(f"Resume run {run} ({before.summary.procedure})?")
         _carry(paper, desk, run, lambda watched: begin.resume(watched, run, forward=forward), before)
 
 
 def rollback(settings: Settings, given: str, *, to: str, yes: bool, as_json: bool) -> None:
-    """Show what would be undone, ask, undo it."""
+    """Show what would be undone, ask, undo it; with `yes` undo it at once."""
     paper = Paper.of(as_json=as_json)
     paper.need_an_answer(yes=yes)
     run = _named(settings, given)
     with at_desk(settings, f"rollback {run}") as desk:
         before = begin.may_roll_back(desk, run, to=to)
-        _show_undoing(paper, desk, before, to)
-        paper.ask(f"Roll back run {run} ({before.summary.procedure})?", yes=yes)
+        if not yes:
+            _show_undoing(paper, desk, before, to)
+            paper.ask(f"Roll back run {run} ({before.summary.procedure})?")
         _carry(paper, desk, run, lambda watched: begin.rollback(watched, run, to=to), before)
 
 

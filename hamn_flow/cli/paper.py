@@ -81,7 +81,7 @@ class Paper:
                 hint="Say --yes if it shall be done without asking.",
             )
 
-    def ask(self, question: str, *, yes: bool) -> None:
+    def ask(self, question: str, *, yes: bool = False) -> None:
         """Go on only with a person's yes, or with one given beforehand; Refused otherwise."""
         if yes:
             return

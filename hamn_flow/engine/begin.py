@@ -70,6 +70,7 @@ def start(desk: Desk, procedure: str, options: Mapping[str, str], stages: Sequen
 def _planned(desk: Desk, procedure: str, options: Mapping[str, str], run: str) -> Sequence[Stage]:
     looking = Links(cluster=desk.cluster, world=desk.world)
     try:
+        looking.connect()
         return stages_for(desk.catalog, procedure, options, looking.nodes.at_one_moment(), run)
     finally:
         looking.close()
@@ -233,8 +234,7 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
     links = Links(cluster=desk.cluster, world=desk.world, owner=owner, seen=seen, new_boots=new_boots)
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     try:
-        if before.boot_ids:
-            links.connect()
+        links.connect()
         yield Carrying(acting=acting, steps=steps, new_boots=new_boots)
     finally:
         links.close()

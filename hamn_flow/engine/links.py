@@ -8,8 +8,8 @@ one link to each node; who finds it lost first makes the new one, and the others
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from threading import RLock
 from typing import Protocol
 
@@ -66,10 +66,11 @@ class Links:
         return Nodes(cluster=self.cluster, by_name=by_name)
 
     def connect(self) -> None:
-        """Reach both nodes now; one that does not answer is found out when it is needed."""
-        for spec in self.cluster.nodes:
-            with suppress(Unreachable):
-                self._connection(spec.name)
+        """Reach both nodes now, side by side; one that does not answer is found out when it is needed."""
+        reached = self.world.abreast([partial(self.reach, spec.name) for spec in self.cluster.nodes])
+        for error in reached:
+            if error is not None and not isinstance(error, Unreachable):
+                raise error
 
     def reach(self, node: NodeName) -> None:
         """Reach a node, if it is not: by this a boot is noticed. Unreachable if it does not answer."""

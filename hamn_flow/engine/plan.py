@@ -85,6 +85,7 @@ def preview(world: World, cluster: Cluster, catalog: Catalog, procedure: str, op
     """Plan a procedure and look at each step; nothing is changed and no driver is displaced."""
     links = Links(cluster=cluster, world=world)
     try:
+        links.connect()
         nodes = links.nodes.at_one_moment()
         run = world.new_run_id()
         stages = stages_for(catalog, procedure, options, nodes, run)

@@ -34,7 +34,8 @@ def cluster_toml(lab: Lab, version: str, dhcp: str) -> str:
         f"nodes = [\n{nodes}]\n\n"
         f"virtual_ip = {{ {vip} }}\n\n"
         f"file_systems = [\n{disks}]\n\n"
-        f'database = {{ engine = "postgresql", data_directory = "/var/lib/postgresql/{version}/main" }}\n\n'
+        f'database = {{ engine = "postgresql", data_directory = "/var/lib/postgresql/{version}/main", '
+        f'unit = "postgresql@{version}-main" }}\n\n'
         f'services = ["nfs", "named", "xcatd", "{_DHCP[dhcp]}", "conserver"]\n\n'
         f'features = {{ nfs = true, dns = true, dhcp = "{dhcp}", console = "conserver" }}\n'
     )

@@ -59,9 +59,9 @@ def file_system_held(
     return None
 
 
-def xcatd_running(node: Node) -> str | None:
+def xcatd_running(node: Node, processes: tuple[Process, ...] | None = None) -> str | None:
     """Say that a node runs xCAT's daemon, started by systemd or not (restartxcatd does not, xcat-core #2742)."""
-    for process in node.get(Processes()):
+    for process in node.get(Processes()) if processes is None else processes:
         if process.title.startswith(f"{XCATD}:"):
             return f"{node.name} runs xCAT's daemon (process {process.pid}, {process.title})"
     return None
@@ -117,9 +117,10 @@ def still_holds(nodes: Nodes, other: NodeName, service: Service | None = None) -
     cluster = nodes.cluster
 
     def held(node: Node) -> str | None:
+        processes = node.get(Processes())
         questions: list[Callable[[], str | None]] = [
             lambda: address_held(node, cluster.virtual_ip),
-            lambda: xcatd_running(node),
+            lambda: xcatd_running(node, processes),
         ]
         if cluster.database.engine is Engine.POSTGRESQL:
             questions.append(lambda: database_running(node, cluster.database))

@@ -10,7 +10,7 @@ from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.services import Processes
 from hamn_flow.facts.storage import BlockDevice, FsHolder, Marker, MarkerAt, Mounts, marker_path, mount_at
 from hamn_flow.model.command import Command, NodeName
-from hamn_flow.model.pair import FileSystem
+from hamn_flow.model.pair import FileSystem, OnBusy
 from hamn_flow.model.probe import Finding, Probe, done, partial, todo
 from hamn_flow.steps import busy
 from hamn_flow.steps.evidence import database_running, file_system_held, still_holds, xcatd_running
@@ -100,9 +100,10 @@ class Unmount(_OnFileSystem):
         return failure.command is None or super()._unmounting(failure)
 
     def probe(self, nodes: Nodes) -> Probe:
-        """Done when the kernel has let go; what is seen are the processes that held it."""
+        """Done when the kernel has let go; what is seen are the processes that held it, where they may be ended."""
         found = self._released(nodes)
-        holders = self._holders(nodes) if found.finding is Finding.TODO else ()
+        may_end = nodes.policy.on_busy is not OnBusy.WAIT
+        holders = self._holders(nodes) if may_end and found.finding is Finding.TODO else ()
         seen = [[one.pid, one.started, f"{one.user}: {one.command}"] for one in holders if one.pid]
         return Probe(finding=found.finding, reason=found.reason, seen=seen, hint=found.hint)
 
