@@ -99,9 +99,9 @@ def stages(site: Site) -> Iterator[Stage]:
 
 
 def _disks_and_address(taking: Taking) -> Iterator[Stage]:
-    """Guide steps 1 and 3: neither needs the other; and the daemons may start again."""
+    """Guide steps 1 and 3: neither needs the other."""
     node, cluster = taking.node, taking.cluster
-    beside: tuple[Step, ...] = (ClaimVirtualIp(node=node, virtual_ip=cluster.virtual_ip), *_allowed(taking))
+    beside: tuple[Step, ...] = (ClaimVirtualIp(node=node, virtual_ip=cluster.virtual_ip),)
     for depth, layer in enumerate(layers(cluster.file_systems)):
         inner = f"-{depth}" if depth else ""
         mounts = tuple(Mount(node=node, file_system=one) for one in layer)
@@ -119,7 +119,10 @@ def _allowed(taking: Taking) -> Iterator[Step]:
 
 
 def _recognised(taking: Taking) -> Iterator[Stage]:
-    """What is mounted must be the pair's own, and xCAT set to the pair's database; guide step 2, the host's name."""
+    """What is mounted must be the pair's own, and xCAT set to the pair's database; guide step 2, the host's name.
+
+    Only now that something is mounted may the daemons start again, by whoever's hand.
+    """
     node, cluster, vip = taking.node, taking.cluster, taking.cluster.virtual_ip
     marked = taking.before.holder not in {None, node}  # the node that let go has seen or written the markers
     steps: list[Step] = [
@@ -129,6 +132,7 @@ def _recognised(taking: Taking) -> Iterator[Stage]:
     steps.append(RecogniseDatabase(node=node, engine=engine, host=vip.address, host_name=vip.host_name))
     if cluster.features.set_host_name:
         steps.append(SetHostName(node=node, host_name=vip.host_name))
+    steps += _allowed(taking)
     yield Stage(name="recognise", steps=tuple(steps))
     if not marked and not taking.complete:
         markers = (WriteMarker(node=node, file_system=one, cluster=cluster.name) for one in cluster.file_systems)
@@ -143,6 +147,9 @@ def _daemons(taking: Taking) -> Iterator[Stage]:
     yield from _database(taking, beside=[step for group in first for step in _starts(taking, group)])
     due: list[Step] = []
     for group in groups[len(first) :]:
+        if not order.known(group):
+            yield Stage(name=f"make-{order.chief(group)}", steps=tuple(due))
+            due = []
         yield Stage(name=f"prepare-{order.chief(group)}", steps=tuple(_prepared(taking, group)))
         yield Stage(name=f"start-{order.chief(group)}", steps=(*due, *_starts(taking, group)))
         started |= {service.name for service in group}

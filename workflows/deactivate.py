@@ -51,14 +51,18 @@ def stages(site: Site) -> Iterator[Stage]:
         if len(steps) < len(group):  # the shared paths are withdrawn before their server stops
             steps.append(UnexportShared(node=node, mount_points=mount_points_of(cluster.file_systems)))
         yield Stage(name=f"stop-{order.chief(group)}", steps=tuple(steps))
-    last: list[Step] = [_stop(here, one) for one in cluster.services if exporting and one.name == "nfs"]
-    units = [unit_of(here, service) for service in reversed(cluster.services)]
+    late = [one for one in cluster.services if exporting and one.name == "nfs"]
+    last: list[Step] = [_stop(here, one) for one in late]
+    last_units = [unit_of(here, one) for one in late]
     if postgresql and (unit := database_unit(here, cluster.database)):
         last.append(StopDatabase(node=node, service=database_service(unit), unit=unit))
-        units.append(unit)
-    yield Stage(name="stop-database" if postgresql else "stop-nfs", steps=tuple(last))
+        last_units.append(unit)
+    units = tuple(unit_of(here, one) for one in reversed(cluster.services) if one not in late)
+    held: tuple[Step, ...] = () if clean else (HoldServices(node=node, units=units),)
+    yield Stage(name="stop-database" if postgresql else "stop-exports", steps=(*held, *last))
 
-    held: tuple[Step, ...] = () if clean else (HoldServices(node=node, units=tuple(units)),)
+    # Undone last: what is mounted again must be there before anything may start.
+    held = () if clean or not last else (HoldServices(node=node, units=tuple(last_units), subject="last"),)
     for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
         inner = f"-{depth}" if depth else ""
         unmounts = tuple(Unmount(node=node, file_system=one) for one in layer)

@@ -59,5 +59,5 @@ class Stop:
             raise KeyboardInterrupt
         self._asked = True
         with suppress(OSError):  # the terminal may be gone
-            sys.stderr.write("\nstopping after this command; press Ctrl-C again to leave it running on the node\n")
+            sys.stderr.write("\nstopping after what is under way; press Ctrl-C again to leave it running on its node\n")
             sys.stderr.flush()

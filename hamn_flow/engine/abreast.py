@@ -18,8 +18,8 @@ MOST = 16  # threads: one waits for a node most of its time, but each look is a 
 def threads(works: Sequence[Work]) -> tuple[BaseException | None, ...]:
     """Carry all of them out, also where one fails; how each ended, None where it ended well.
 
-    One alone is carried out in the thread that asks. The threads are daemons: a second Ctrl-C leaves them, and what
-    they would do next they cannot record any more, so they do not do it.
+    One alone is carried out in the thread that asks. The threads are daemons: a second Ctrl-C leaves them. What they
+    would do next they can neither record nor send, as the journal and the links are closed.
     """
     ended: list[BaseException | None] = [None] * len(works)
     waiting: SimpleQueue[int] = SimpleQueue()
@@ -37,12 +37,25 @@ def threads(works: Sequence[Work]) -> tuple[BaseException | None, ...]:
     if len(works) < 2:
         take()
     else:
-        crew = [Thread(target=take, daemon=True) for _ in range(min(MOST, len(works)))]
-        for thread in crew:
-            thread.start()
+        crew = _started(take, min(MOST, len(works)))
+        if not crew:
+            take()
         for thread in crew:
             thread.join()
     return tuple(ended)
+
+
+def _started(work: Work, wanted: int) -> list[Thread]:
+    """So many threads, or as many as the system gives."""
+    crew: list[Thread] = []
+    for _ in range(wanted):
+        thread = Thread(target=work, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more can be started: those that were do all of it
+            break
+        crew.append(thread)
+    return crew
 
 
 def one_by_one(works: Sequence[Work]) -> tuple[BaseException | None, ...]:

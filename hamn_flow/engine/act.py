@@ -119,7 +119,10 @@ class Acting:
             if not _well(step, job.result):
                 break
         result = job.result if job else None
-        found = self._look_settling(after) if step.settles and _well(step, result) else self.look(after)
+        settling = step.settles and _well(step, result)
+        found = self._look_settling(after) if settling else self.look(after)
+        if settling and found.finding is not Finding.DONE:
+            self.stop_if_asked(pending)
         if step.once and direction is Direction.FORWARD and not _well(step, result):
             found = todo(_said(command, result), hint=found.hint)
         if command and job and job.state is JobState.LOST and found.finding is not Finding.DONE:

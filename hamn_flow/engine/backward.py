@@ -11,9 +11,13 @@ from hamn_flow.steps.step import Step
 
 
 def order_of_undo(run: Run) -> tuple[StepRecord, ...]:
-    """What is to be undone: those whose outcome is open first, then the completed ones, last first."""
+    """What is to be undone: those whose outcome is open first, then the completed ones, last of the plan first.
+
+    By the plan, not by the clock: which of two steps of a stage ended first is chance, and a step that fell back and
+    was done again by a resume still belongs before what was built upon it.
+    """
     mine = [record for record in run.steps if record.ours]
-    return tuple(sorted(mine, key=lambda record: (record.completed == 0, record.completed, record.position)))[::-1]
+    return tuple(sorted(mine, key=lambda record: (record.completed == 0, record.position)))[::-1]
 
 
 def undo(acting: Acting, step: Step) -> None:

@@ -41,20 +41,25 @@ class Desk:
 def start(desk: Desk, procedure: str, options: Mapping[str, str], stages: Sequence[Stage] = ()) -> str:
     """Plan, freeze the plan, and carry it to its end; the run's id.
 
-    `stages`: the plan, where a person has seen it and said yes to it. Refused while another run of this pair is open
-    and has changed something; one that changed nothing is closed.
+    `stages`: the plan, where a person has seen it and said yes to it. Refused if it would not be the same any more; and
+    while another run of this pair is open and has changed something (one that changed nothing is closed).
     """
     empty = may_start(desk)
     world = desk.world
     run = world.new_run_id()
-    stages = stages or _planned(desk, procedure, options, run)
+    planned_now = _planned(desk, procedure, options, run)
+    if stages and tuple(stages) != tuple(planned_now):
+        raise Refused(
+            "the pair has changed since this plan was shown; nothing was changed by this run",
+            hint="Type the command again to see the plan as it is now.",
+        )
     planned = RunPlanned(
         run=run,
         procedure=procedure,
         cluster=desk.cluster.name,
         cluster_path=str(desk.cluster.path.absolute()),
         options=dict(options),
-        steps=tuple(freeze(step, stage.name) for stage in stages for step in stage.steps),
+        steps=tuple(freeze(step, stage.name) for stage in planned_now for step in stage.steps),
     )
     for other in empty:
         _abandon(desk, other, "it had changed nothing, and a new run was started")
@@ -234,7 +239,8 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
     links = Links(cluster=desk.cluster, world=desk.world, owner=owner, seen=seen, new_boots=new_boots)
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     try:
-        links.connect()
+        if before.boot_ids:
+            links.connect()
         yield Carrying(acting=acting, steps=steps, new_boots=new_boots)
     finally:
         links.close()

@@ -31,6 +31,7 @@ class Carrying:
     def forward(self) -> None:
         """Go on from the first stage that is not settled, to the end; a halt is raised as its error."""
         with _halting(self.acting):
+            self.acting.links.connect()
             look_again(self.acting, self.steps, self.new_boots)
             if self.new_boots:
                 self.acting.record(*self.new_boots.values())

@@ -69,6 +69,9 @@ def _by_person(acting: Acting, record: StepRecord) -> bool:
 
 
 def _still(acting: Acting, step: Step, record: StepRecord, rebooted: Container[NodeName]) -> Probe:
+    acting.stop_if_asked()
+    if step.until_boot and step.node in rebooted:
+        return todo(f"{step.node} was rebooted since")
     if step.once:
         found = acting.look(lambda: _answers(acting, step.node))
         if found.finding is Finding.UNKNOWN:

@@ -60,7 +60,8 @@ class Halt(Exception):
         nothing yet, StepFailed otherwise; an error that came from below as it is.
         """
         if self.cause and not (isinstance(self.cause, Refused) and run.commands):
-            return self.cause
+            same = self.reason == self.cause.sentence
+            return self.cause if same else type(self.cause)(self.reason, hint=self.hint)
         kind: type[HamnError] = StepFailed
         if self.unreachable:
             kind = Unreachable

@@ -52,9 +52,13 @@ class Links:
     _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
     _held: dict[NodeName, int] = field(default_factory=dict)
     _turns: dict[NodeName, RLock] = field(init=False)
+    _tries: dict[NodeName, int] = field(init=False)
+    _failed: dict[NodeName, Unreachable] = field(default_factory=dict)  # what the last try came to, if to nothing
+    _closed: bool = False
 
     def __post_init__(self) -> None:
         self._turns = {spec.name: RLock() for spec in self.cluster.nodes}
+        self._tries = {spec.name: 0 for spec in self.cluster.nodes}
 
     @property
     def nodes(self) -> Nodes:
@@ -120,10 +124,10 @@ class Links:
         return job
 
     def close(self) -> None:
-        """Let go of all links; jobs go on."""
-        for node, turn in self._turns.items():
-            with turn:
-                held = self._open.pop(node, None)
+        """Let go of all links, at once and for good; jobs go on. Who still tries to connect does not claim the node."""
+        self._closed = True
+        for node in self._turns:
+            held = self._open.pop(node, None)
             if held:
                 held[0].close()
 
@@ -161,13 +165,32 @@ class Links:
             ) from error
 
     def _connection(self, node: NodeName) -> tuple[Connection, int]:
+        tries = self._tries[node]
         with self._turns[node]:
-            if node not in self._open:
-                self._open[node] = self._connected(node)
-            return self._open[node]
+            held = self._open.get(node)
+            if held is None:
+                failed = self._failed.get(node)
+                if failed is not None and self._tries[node] != tries:  # tried while we waited for our turn
+                    raise type(failed)(failed.sentence, hint=failed.hint) from failed
+                held = self._tried(node)
+            return held
+
+    def _tried(self, node: NodeName) -> tuple[Connection, int]:
+        try:
+            self._open[node] = held = self._connected(node)
+        except Unreachable as error:
+            self._failed[node] = error
+            raise
+        finally:
+            self._tries[node] += 1
+        self._failed.pop(node, None)
+        return held
 
     def _connected(self, node: NodeName) -> tuple[Connection, int]:
         connection = self.world.connect(self.cluster.node(node))
+        if self._closed:
+            connection.close()
+            raise Unreachable(f"this driver has let go of {node}")
         boot_id = connection.hello.boot_id
         if self.known_boots.setdefault(node, boot_id) != boot_id:
             connection.close()

@@ -61,7 +61,7 @@ def next_words(run: Run, life: Life) -> str:
     halt = run.summary.halt
     match life:
         case Life.RUNNING | Life.ROLLING_BACK:
-            return "Wait for its driver, or press Ctrl-C where it runs: it stops after the command under way."
+            return "Wait for its driver, or press Ctrl-C where it runs: it stops after what is under way."
         case Life.ORPHANED if run.summary.direction is Direction.BACK:
             return f"Type hamn-flow rollback {name}: it looks at what was under way first, then goes on undoing."
         case Life.ORPHANED:

@@ -63,10 +63,11 @@ class Telling:
     @property
     def now(self) -> Now | None:
         """What is under way after the last event told."""
-        if len(self._under_way) < 2:
-            return next(iter(self._under_way.values()), self._between)
-        since = min(one.since for one in self._under_way.values())
-        return Now(f"{len(self._under_way)} steps: {', '.join(self._under_way)}", since)
+        under_way = dict(self._under_way)  # at once: another thread draws while events come
+        if len(under_way) < 2:
+            return next(iter(under_way.values()), self._between)
+        since = min(one.since for one in under_way.values())
+        return Now(f"{len(under_way)} steps: {', '.join(under_way)}", since)
 
     @singledispatchmethod
     def tell(self, event: Event, at: datetime, width: int) -> list[Line]:

@@ -36,6 +36,11 @@ def need_only_the_node(group: tuple[Service, ...]) -> bool:
     return all(service.name in _NEED_THE_NODE for service in group)
 
 
+def known(group: tuple[Service, ...]) -> bool:
+    """Whether it is known what these services need; otherwise they have their turn alone."""
+    return all(service.name in _NEED_THE_NODE | _NEED_XCATD | {"xcatd"} for service in group)
+
+
 def chief(group: tuple[Service, ...]) -> str:
     """The service that a group's stage is named after: xcatd, or else its first."""
     names = [service.name for service in group]
@@ -50,8 +55,7 @@ def _turn(service: Service) -> int:
 
 def _blocks(services: tuple[Service, ...]) -> Iterator[tuple[Service, ...]]:
     """Neighbours that are known, together; each other service alone."""
-    known = _NEED_THE_NODE | _NEED_XCATD | {"xcatd"}
-    for is_known, block in groupby(services, key=lambda service: service.name in known):
+    for is_known, block in groupby(services, key=lambda service: known((service,))):
         if is_known:
             yield tuple(block)
         else:

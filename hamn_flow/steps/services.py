@@ -157,6 +157,8 @@ class StartService(_OnService):
 class _OnUnits(Step):
     """What the steps on several units at once have in common: systemd reloads everything after each mask."""
 
+    until_boot: ClassVar[bool] = True  # runtime masks lie in /run
+
     units: tuple[str, ...]
     subject: str = ""  # of whom, where it is one service's turn
 

@@ -185,7 +185,7 @@ def test_ctrl_c_stops_between_two_attempts(desk: Desk, pair: EmbeddedPair) -> No
         child.send_signal(signal.SIGINT)
         rest, _ = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert "stopping after this command" in rest
+    assert "stopping after what is under way" in rest
     assert "HINT: Type hamn-flow resume" in rest
     assert "  waiting\n" in desk.type("status").out or "  in doubt\n" in desk.type("status").out
 

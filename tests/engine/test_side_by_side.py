@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,12 +14,18 @@ import pytest
 from hamn_flow.engine.abreast import MOST, answers, one_by_one, threads
 from hamn_flow.engine.begin import resume, rollback, start
 from hamn_flow.engine.halt import Halt, together
-from hamn_flow.errors import HamnError, Interrupted, StaleDriver, StepFailed, Unreachable
+from hamn_flow.engine.links import Links
+from hamn_flow.engine.world import World
+from hamn_flow.errors import HamnError, Interrupted, Refused, StaleDriver, StepFailed, Unreachable
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import CommandEnded, Event, RunHalted, StepSettled
+from hamn_flow.model.pair import NodeSpec, Policy
 from hamn_flow.model.run import RunState
-from tests.engine.conftest import NODE, Bench, kill_wrapper
+from hamn_flow.steps.step import Stage
+from hamn_flow.transport.connection import Connection, Owner
+from hamn_flow.transport.local import connect_local
+from tests.engine.conftest import NODE, Bench, cluster, kill_wrapper
 from tests.engine.toys import IsThere, Silent, Write, WriteUnless, WriteWhenTold
 from tests.waiting import until
 
@@ -213,3 +222,93 @@ def test_a_driver_that_dies_takes_its_siblings_along_where_they_go_one_by_one() 
     with pytest.raises(KeyboardInterrupt):
         one_by_one([lambda: ran.append("first"), die, lambda: ran.append("never")])
     assert ran == ["first"]
+
+
+class Away:
+    """A world in which a node cannot be reached, and how often that was tried."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def connect(self, spec: NodeSpec) -> Connection:
+        self.tries += 1
+        time.sleep(0.05)  # the others come meanwhile
+        raise Unreachable(f"{spec.name} does not answer")
+
+
+def links_to(connect: Callable[[NodeSpec], Connection]) -> Links:
+    return Links(cluster=cluster(Policy()), world=World(connect=connect, who="tester@here", driver="test"))
+
+
+def test_who_waited_while_a_node_was_sought_takes_the_answer() -> None:
+    """Or a stage on a dead node would halt after as many timeouts as it has steps."""
+    away = Away()
+    links = links_to(away.connect)
+    ended = threads([partial(links.reach, NODE)] * MOST)
+    assert all(isinstance(error, Unreachable) for error in ended)
+    assert away.tries <= 2
+    with pytest.raises(Unreachable):
+        links.reach(NODE)
+    assert away.tries <= 3, "and a later one tries anew"
+
+
+def test_a_driver_that_has_left_does_not_claim_a_node(bench: Bench) -> None:
+    """Ctrl-C twice, while a step was connecting: the next driver must not be taken for the stale one."""
+    knocked, left = threading.Event(), threading.Event()
+    base = bench.path("node")
+
+    def connect(spec: NodeSpec) -> Connection:
+        knocked.set()
+        assert left.wait(30)
+        return connect_local(spec, base=base)
+
+    links = replace(links_to(connect), owner=Owner(run="run", driver="old"))
+    ended: list[BaseException | None] = []
+    step = threading.Thread(target=lambda: ended.extend(threads([partial(links.reach, NODE)])))
+    step.start()
+    assert knocked.wait(30)
+    links.close()
+    left.set()
+    step.join(30)
+    assert isinstance(ended[0], Unreachable)
+    connection = connect_local(cluster(Policy()).node(NODE), base=base)
+    assert connection.hello.generation == 0
+    connection.close()
+
+
+def test_a_plan_that_would_be_another_by_now_is_refused(bench: Bench) -> None:
+    """A colleague moved the role between the question and the answer."""
+    shown = [Stage(name="stage 1", steps=(Write(node=NODE, path=bench.path("shown")),))]
+    bench.procedure([Write(node=NODE, path=bench.path("now"))])
+    with bench.desk() as desk, pytest.raises(Refused, match="has changed since this plan was shown"):
+        start(desk, "toy", {}, shown)
+    with bench.desk() as desk:
+        assert desk.journal.runs() == ()
+        start(desk, "toy", {}, bench.stages)
+    assert (bench.lines("shown"), bench.lines("now")) == (0, 1)
+
+
+def test_a_rollback_follows_the_plan_and_not_the_clock(bench: Bench) -> None:
+    """The first step was found done, fell back, and was done by a resume after all that stands upon it."""
+    Path(bench.path("one")).write_text("before\n")
+    missing = IsThere(node=NODE, path=bench.path("missing"))
+    bench.procedure([Write(node=NODE, path=bench.path("one"))], [Write(node=NODE, path=bench.path("two"))], [missing])
+    halted(bench, StepFailed)
+    Path(bench.path("one")).unlink()
+    run = bench.only_run().summary.id
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        resume(desk, run)
+    with bench.desk() as desk:
+        assert rollback(desk, run) is RunState.ROLLED_BACK
+    undone = [command.step for command in bench.run(run).commands if command.text.startswith("rm ")]
+    assert undone == ["a.write.two", "a.write.one"]
+
+
+def test_without_threads_the_work_is_done_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    done: list[int] = []
+    assert threads([partial(done.append, number) for number in range(3)]) == (None,) * 3
+    assert done == [0, 1, 2]
