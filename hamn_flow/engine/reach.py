@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.retry import GoalMissed, attempts
+from hamn_flow.errors import Unreachable
+from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.command import Command
 from hamn_flow.model.events import AttemptFailed, StepSettled
 from hamn_flow.model.probe import Finding, Probe
@@ -78,7 +80,10 @@ def _attempt_with_remedies(acting: Acting, way: Way, first: Probe) -> None:
 def _attempt(acting: Acting, way: Way, before: Probe) -> Failure | None:
     """Why the attempt did not reach the goal; None if it did. What is in doubt then halts, and is not tried again."""
     name = way.step.name
-    objection = way.objection()
+    try:
+        objection = way.objection()
+    except (Unreachable, Unreadable) as error:  # what it asks for cannot be known
+        raise acting.halt(name, error.sentence, error.hint, unreachable=True) from error
     if objection is not None:
         raise acting.halt(name, objection, "")
     attempt = acting.attempt(way.step, way.direction, before, way.commands(), way.look)

@@ -59,6 +59,8 @@ class Addresses:
                     label=words[-1] if words else "",
                 )
             )
+        if not found:
+            raise unreadable("the addresses", result, why="there are none, not even the one that we came by")
         return tuple(found)
 
 
@@ -112,7 +114,10 @@ class ArpingFlavour:
             return Arping.IPUTILS
         if "habets" in said:
             return Arping.HABETS
-        raise unreadable("which arping is there", result, why="neither iputils' nor Habets' name is in its words")
+        lines = result.error_text.strip().splitlines()
+        words = f" ({lines[-1].strip()})" if lines else ""
+        why = f"neither iputils' nor Habets' name is in its words{words}"
+        raise unreadable("which arping is there", result, why=why)
 
 
 @dataclass(frozen=True)

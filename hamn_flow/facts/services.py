@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -137,6 +138,34 @@ def titled(processes: Iterable[Process], beginnings: Iterable[str]) -> tuple[Pro
     """The processes whose title begins with one of these."""
     starts = tuple(beginnings)
     return tuple(process for process in processes if process.title.startswith(starts)) if starts else ()
+
+
+# systemd's own lines among those of a unit, and words by which a daemon says what is wrong.
+_BY_SYSTEMD = re.compile(r"(Start|Stopp|Reload)(ing|ed) |Failed to (start|stop|reload) |\S+\.(service|socket): ")
+_BEGINS = re.compile(r"Start(ing|ed) ")
+_TROUBLE = re.compile(
+    r"\b(error|fatal|panic|fail\w*|could not|cannot|can't|unable|unknown|invalid|must|denied|refused|already)\b",
+    re.IGNORECASE,
+)
+_TOLD_AT_MOST = 4
+
+
+def telling(text: str) -> tuple[str, ...]:
+    """The few of a unit's last lines that tell why it does not run.
+
+    What the daemon itself said is wrong when it was last started, else what systemd saw of its end.
+    """
+    attempts: list[list[str]] = [[]]
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if _BEGINS.match(line):
+            attempts.append([])
+        attempts[-1].append(line)
+    for lines in reversed(attempts):
+        own = [line for line in lines if not _BY_SYSTEMD.match(line)]
+        if found := [line for line in own if _TROUBLE.search(line)]:
+            return tuple(dict.fromkeys(found))[:_TOLD_AT_MOST]
+    seen = [line for line in attempts[-1] if _BY_SYSTEMD.match(line) and ": " in line]
+    return tuple(seen[:1] or attempts[-1][-1:])
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ BRIDGE = "br0"
 INTERFACE = "eth0"  # in a host
 _OWN = f"{CONTROL.rpartition('.')[0]}.0/{PREFIX}"
 _LINK = "fe80::/64"  # goes no further than a link, and the kernel makes it by itself
+# Without one of its own a bridge has the lowest of its ports', and another one whenever a host is unplugged: those who
+# remember the old one would talk to nobody.
+_CONTROL_HARDWARE = "02:97:00:00:00:01"
 _NAMED = Path("/run/netns")
 _IPV6 = Path("/proc/net/if_inet6")
 
@@ -28,7 +31,7 @@ def lay(lab: Lab) -> None:
     run("ip", "netns", "add", lab.network)
     inside = ("ip", "-n", lab.network)
     run(*inside, "link", "set", "lo", "up")
-    run(*inside, "link", "add", BRIDGE, "type", "bridge")
+    run(*inside, "link", "add", BRIDGE, "address", _CONTROL_HARDWARE, "type", "bridge")
     run(*inside, "addr", "add", f"{CONTROL}/{PREFIX}", "brd", "+", "dev", BRIDGE)
     run(*inside, "link", "set", BRIDGE, "up")
 

@@ -74,6 +74,8 @@ class _OnAddress(Step):
         if objection is None and self._held(nodes[self.node]) is None:
             free = self._free(nodes, nodes[self.node])
             objection = None if free.finding is Finding.DONE else free.reason
+            if free.finding is Finding.TODO:
+                objection = f"{free.reason}: find that host (arping prints its hardware address) and take it off there"
         return objection or still_holds(nodes, peer.name)
 
     def _objection_to_release(self, nodes: Nodes) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.postgresql import PostgresServer
-from hamn_flow.facts.services import LastLines, Processes
+from hamn_flow.facts.services import LastLines, Process, Processes
 from hamn_flow.facts.storage import Mounts, mount_at
 from hamn_flow.facts.xcat import DatabaseLocation, Table
 from hamn_flow.model.command import Command
@@ -66,9 +66,27 @@ class StartDatabase(StartService):
         if not any(map(_names_the_lock, _last_lines(node, self.unit))) or still_holds(nodes, peer.name) is not None:
             return
         server = node.get(PostgresServer(self.data_directory))
-        alive = any(is_postgres(process) for one in (node, peer) for process in one.get(Processes()))
-        if server is not None and server.pid is not None and not alive:
+        if server is not None and server.pid is not None and not any(_living_servers(node, peer)):
             yield node.platform.remove_file(f"{self.data_directory}/{LOCK_FILE}")
+
+    def explain(self, nodes: Nodes, failure: Failure) -> tuple[str, str]:
+        """A lock file that is kept is told with the server that lives: only a person knows what that one serves."""
+        reason, hint = super().explain(nodes, failure)
+        node, peer = nodes[self.node], nodes.peer_of(self.node)
+        living = next(_living_servers(node, peer), None)
+        if living is None or not any(map(_names_the_lock, _last_lines(node, self.unit))):
+            return reason, hint
+        where, server = living
+        path = f"{self.data_directory}/{LOCK_FILE}"
+        hint = (
+            f"See by ps -fp {server.pid} on {where.name} which data directory it serves: end it if it is this one; "
+            f"if not, type rm {path} on {self.node}; then type hamn-flow resume."
+        )
+        return f"{reason}; {path} is kept while a PostgreSQL server lives on {where.name} (process {server.pid})", hint
+
+
+def _living_servers(*nodes: Node) -> Iterator[tuple[Node, Process]]:
+    return ((node, process) for node in nodes for process in node.get(Processes()) if is_postgres(process))
 
 
 def _names_the_lock(line: str) -> bool:

@@ -14,7 +14,7 @@ from hamn_flow.model.pair import FileSystem, OnBusy
 from hamn_flow.model.probe import Finding, Probe, done, partial, todo
 from hamn_flow.steps import busy
 from hamn_flow.steps.evidence import database_running, file_system_held, still_holds, xcatd_running
-from hamn_flow.steps.step import Check, Failure, Step
+from hamn_flow.steps.step import Check, Failure, Step, words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +71,14 @@ class _OnFileSystem(Step):
     def explain(self, nodes: Nodes, failure: Failure) -> tuple[str, str]:
         """Name the holders of what could not be unmounted."""
         if not self._unmounting(failure) or failure.probe.finding is Finding.UNKNOWN:
-            said = failure.result.error_text.strip() if failure.result and failure.result.status else ""
-            return f"{failure.probe.reason} ({said})" if said else failure.probe.reason, failure.probe.hint
+            return super().explain(nodes, failure)
         holders = self._holders(nodes)
         if holders:
             return busy.explained(nodes[self.node], holders, self.file_system, nodes.policy.on_busy)
         held = file_system_held(nodes[self.node], self.file_system) or failure.probe.reason
+        said = words_of(failure)
         return (
-            f"{held}, and no process is seen that holds it",
+            f"{held}, and no process is seen that holds it{f' ({said})' if said else ''}",
             "Look for a lazy unmount, a container, NFSv4 state or device-mapper; then type hamn-flow resume.",
         )
 

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from hamn_flow.facts.network import ListeningPorts
 from hamn_flow.facts.node import Node, Nodes
-from hamn_flow.facts.services import LastLines, Unit, Units
+from hamn_flow.facts.services import LastLines, Unit, Units, telling
 from hamn_flow.model.command import Command
 from hamn_flow.model.pair import Service
 from hamn_flow.model.probe import Finding, Probe, done, partial, todo
 from hamn_flow.steps.evidence import not_mounted, not_standing, signs_of_life, still_holds
-from hamn_flow.steps.step import Failure, Step
+from hamn_flow.steps.step import Failure, Step, words_of
 
 
 def unit_of(node: Node, service: Service) -> str:
@@ -66,11 +66,13 @@ class _OnService(Step):
         return (todo if unit.stopped else partial)(f"its unit {self.unit} is {unit.active_state}", seen=seen)
 
     def explain(self, nodes: Nodes, failure: Failure) -> tuple[str, str]:
-        """What systemd's journal says last of the unit."""
+        """Why, in the words of systemctl, or else of the daemon itself as systemd's journal has them."""
         if failure.probe.finding is Finding.UNKNOWN or failure.probe.hint:
             return failure.probe.reason, failure.probe.hint
-        lines = nodes[self.node].get(LastLines(self.unit)).strip().splitlines()
-        last = f" (its journal ends with: {lines[-1].strip()})" if lines else ""
+        said = words_of(failure)
+        if not said or said.startswith("Job for "):  # which says no more than that it failed
+            said = "; ".join(telling(nodes[self.node].get(LastLines(self.unit))))
+        last = f" ({said})" if said else ""
         hint = f"Type journalctl -u {self.unit} on {self.node}, mend the cause, then type hamn-flow resume."
         return f"{self.service.name}: {failure.probe.reason}{last}", hint
 

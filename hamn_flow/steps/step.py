@@ -32,6 +32,12 @@ class Failure:
     probe: Probe
 
 
+def words_of(failure: Failure) -> str:
+    """What the command said that failed: the first line of its errors; empty if it ended with 0 or said nothing."""
+    lines = failure.result.error_text.strip().splitlines() if failure.result and failure.result.status else []
+    return lines[0].strip() if lines else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One effect on one node; subclasses are frozen dataclasses of plain data.
@@ -119,7 +125,8 @@ class Step:
     def explain(self, nodes: Nodes, failure: Failure) -> tuple[str, str]:
         """The sentence and the hint for a halt on this failure (who holds it, what to type)."""
         del nodes
-        return failure.probe.reason, failure.probe.hint
+        said, reason = words_of(failure), failure.probe.reason
+        return f"{reason} ({said})" if said and said not in reason else reason, failure.probe.hint
 
 
 class Check(Step):

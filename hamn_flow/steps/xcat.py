@@ -77,9 +77,14 @@ class MakeDhcp(StartService):
         return [unit for unit in (self.unit, *self.also) if not unit_on(node, unit).stopped]
 
     def probe(self, nodes: Nodes) -> Probe:
-        """It starts the server, which is what there is to undo; what it serves is proven by the leases."""
+        """Done when the server runs: makedhcp starts it, and that is what there is to undo.
+
+        Its exit status proves nothing, and what it did not write would be served by whoever starts the server next.
+        """
         running = self._running_units(nodes[self.node])
-        return done(f"running: {', '.join(running)}" if running else f"{self.unit} does not run", seen=running)
+        if self.unit not in running:
+            return todo(f"{self.unit} does not run, and makedhcp -n starts it", seen=running)
+        return done(f"running: {', '.join(running)}", seen=running)
 
     def apply(self, nodes: Nodes) -> Iterator[Command]:
         """The configuration only."""

@@ -225,7 +225,7 @@ class Session:
         self._still_there()
         self._send(wire.encode(number, request))
         limit = seconds + self._patience.answer
-        while not question.answered.wait(min(self._patience.quiet, limit)):
+        while not question.answered.wait(min(self._patience.quiet, self._silence_left(), limit)):
             if self._clock() - question.heard > limit:
                 with self._lock:
                     self._questions.pop(number, None)
@@ -234,6 +234,10 @@ class Session:
         if question.reply is None:
             self._still_there()
         return question
+
+    def _silence_left(self) -> float:
+        """Seconds until the other end counts as dead if it says nothing; at least so many that nobody spins."""
+        return max(0.1, self._patience.silence - (self._clock() - self._heard))
 
     def _listen_for_life(self) -> None:
         quiet = self._clock() - self._heard

@@ -200,7 +200,8 @@ def test_an_address_that_anybody_else_answers_for_is_not_claimed() -> None:
     said = "--- 10.97.0.100 statistics ---\n2 packets transmitted, 2 packets received,   0% unanswered (0 extra)\n"
     pair.world.fault(Fails(node="mn2", words=words, strikes=Strikes.LOOKS, status=0, output=said))
     objection = planned()["mn2.claim-virtual-ip"].objection(pair.nodes)
-    assert objection == "somebody answers ARP for 10.97.0.100, asked from mn2, and neither node has it"
+    assert objection is not None
+    assert "somebody answers ARP for 10.97.0.100, asked from mn2, and neither node has it: find" in objection
 
 
 def test_a_marker_is_written_only_on_what_is_mounted() -> None:

@@ -136,6 +136,7 @@ sub replace_file {
     $written = close($file) && rename($beside, $path) if $written;
     if (!$written) {
         my $reason = $!;
+        close $file;       # once more in vain, or Perl complains of it
         unlink $beside;
         die "$path: $reason\n";
     }

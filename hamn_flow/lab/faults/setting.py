@@ -86,7 +86,7 @@ def during(lab: Lab, kind: str, node: str, *what: str) -> Iterator[Fault]:
     try:
         yield fault
     finally:
-        if fault in recorded(lab):  # it may have been lifted within, or does not last
+        if any(other.id == fault.id for other in recorded(lab)):  # it may have been lifted within, or does not last
             lift(lab, fault.id)
 
 

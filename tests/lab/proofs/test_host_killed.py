@@ -1,0 +1,113 @@
+"""A host loses its power within a half of a failover: nobody takes its place before it has been heard of again.
+
+Silence proves nothing, whoever asks. When the host is back, the run looks at everything again, and goes on or back.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hamn_flow.errors import StepFailed, Unreachable
+from hamn_flow.lab import faults
+from tests.lab.proofs.driving import Begin, assert_once, state
+from tests.lab.proofs.gate import DATABASE, gate
+from tests.lab.proofs.pair import STARTED, Pair, until_running, wait_for
+from tests.lab.proofs.standing import watched
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.xdist_group("lab"),
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("brisk"),
+]
+
+LONG = 400.0  # seconds
+
+
+@contextmanager
+def powerless(pair: Pair, node: str, driver: subprocess.Popen[str], step: str) -> Iterator[None]:
+    """Cut a host's power within a step of a driver, which must halt; the host boots at the end."""
+    with faults.during(pair.lab, "power", node):
+        status, said = wait_for(driver, LONG)
+        assert status == Unreachable.exit_status, said
+        assert f"{node} " in pair.last_run()["halt"]["reason"]
+        assert state(pair.last_run(), step) == "in_doubt"
+        yield
+
+
+def refused(pair: Pair, *words: str) -> None:
+    """It ends with what it is that does not answer."""
+    ended = pair.flow(*words, "--yes", timeout=LONG)
+    assert ended.returncode == Unreachable.exit_status, ended.stdout + ended.stderr
+    assert "cannot be reached" in " ".join(ended.stderr.split())
+
+
+def test_one_that_dies_while_it_lets_go_is_not_taken_for_gone(pair: Pair, begin: Begin, tmp_path: Path) -> None:
+    """Neither by the run, nor by somebody who knows nothing of the run."""
+    here, there = pair.roles()
+    stranger = ("--journal", str(tmp_path / "journal.db"))
+    with gate(pair, here, "stop", DATABASE) as stop, watched(pair.lab) as standing:
+        driver = begin("start", STARTED, "--yes")
+        stop.until_reached(driver)
+        with powerless(pair, here, driver, f"{here}.stop.database"):
+            refused(pair, *stranger, "start", "activate", f"node={there}")
+            assert pair.empty(there)
+        pair.succeed("resume", "--yes")
+    pair.assert_active(there)
+    assert_once(pair, pair.last_run())
+    standing.assert_moved(here, there)
+
+
+def test_one_that_dies_after_it_let_go_keeps_the_other_from_going_on(pair: Pair, begin: Begin) -> None:
+    """It may have been booted by now, and by whom is not known."""
+    here, there = pair.roles()
+    with gate(pair, there, "start", DATABASE) as start, watched(pair.lab) as standing:
+        driver = begin("start", STARTED, "--yes")
+        start.until_reached(driver)
+        with faults.during(pair.lab, "power", here):
+            start.open()
+            status, said = wait_for(driver, LONG)
+            assert status == StepFailed.exit_status, said
+            halt = pair.last_run()["halt"]
+            assert halt["step"] == f"{there}.start.xcatd"
+            assert f"{here} does not answer, and silence is not proof that it has let go" in halt["reason"]
+            assert not pair.running(there, "xcatd")
+        pair.succeed("resume", "--yes")
+    pair.assert_active(there)
+    assert_once(pair, pair.last_run())
+    standing.assert_moved(here, there)
+
+
+def test_one_that_dies_while_it_unmounts_can_have_the_role_again(pair: Pair, begin: Begin) -> None:
+    here, there = pair.roles()
+    with faults.during(pair.lab, "hangs", here, "umount"), watched(pair.lab) as standing:
+        driver = begin("start", STARTED, "--yes")
+        until_running(pair, here, ("sleep",))
+        with powerless(pair, here, driver, f"{here}.unmount./install"):
+            assert pair.empty(there)
+        pair.succeed("rollback", "--yes")
+    pair.assert_active(here)
+    assert_once(pair, pair.last_run())
+    standing.assert_moved(here, here)
+
+
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_one_that_dies_while_it_takes_over(pair: Pair, begin: Begin, way: str) -> None:
+    """Its database ran already: the other host must not start one before this one is known to be without."""
+    here, there = pair.roles()
+    with gate(pair, there, "start", DATABASE) as start, watched(pair.lab) as standing:
+        driver = begin("start", STARTED, "--yes")
+        start.until_reached(driver)
+        with powerless(pair, there, driver, f"{there}.start.database"):
+            refused(pair, way)
+            assert pair.empty(here)
+        pair.succeed(way, "--yes")
+    taken = {"resume": (here, there, there), "rollback": (here, there, here)}[way]
+    pair.assert_active(taken[-1])
+    assert_once(pair, pair.last_run())
+    standing.assert_moved(*taken)
