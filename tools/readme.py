@@ -117,7 +117,8 @@ def not_said(shown: str, said: str) -> list[str]:
 
 
 def _even(text: str) -> str:
-    return " ".join(re.sub(r"\b\d+(\.\d+)? m?s\b", "n s", text).split())
+    counted = re.sub(r"\d+ steps done, \d+ already so", "n steps done, n already so", text)
+    return " ".join(re.sub(r"\b\d+(\.\d+)? m?s\b", "n s", counted).split())
 
 
 def demo() -> str:
@@ -145,7 +146,7 @@ def lab(name: str = "lab", directory: str = "/var/lib/hamn-flow/labs") -> str:
     finally:
         hamn_flow("lab", "down", *where)
     plainly = plain("\n".join(told)).replace(f"{directory}/{name}/", "/var/lib/hamn-flow/labs/lab/")
-    plainly = re.sub(rf"\blab {name}\b|--name {name} ", "lab lab", plainly)
+    plainly = re.sub(rf"--name {name} ", "", re.sub(rf"\blab {name}\b", "lab lab", plainly))
     devices = list(dict.fromkeys(re.findall(r"/dev/loop\d+", plainly)))
     return re.sub(r"/dev/loop\d+", lambda found: f"/dev/loop{devices.index(found[0])}", plainly)
 

@@ -137,12 +137,12 @@ def _lines(status: "Status") -> "list[Line]":
 
     if status.state == "none":
         return [line(f"There is no lab {status.name} in {status.place.parent}.")]
-    said = {"up": "up", "half": "half there: type hamn-flow lab down, or up to begin anew"}[status.state]
+    said = {"up": "up", "half": "half there: down removes it, up begins anew"}[status.state]
     lines = [line(Span(f"lab {status.name}", Tone.HEAD), f"  {said}")]
     for host in status.hosts:
         runs = f"for {seconds_text(host.age)}, pid {host.leader}, {' '.join(host.addresses)}" if host.leader else ""
         tone = Tone.GOOD if host.role == "active" else Tone.PLAIN
-        lines.append(line(f"  {host.name:<9}", Span(f"{host.role:<9}", tone), runs))
+        lines.append(line(f"  {host.name:<9}", Span(f"{host.role:<9}", tone), "" if len(host.role) < 9 else "  ", runs))
         if host.mounted:
             lines.append(line(f"{'':<20}{' '.join(host.mounted)}"))
     lines.append(line(f"  {'disk':<9}{status.image}, {status.written >> 20} MiB written, {' '.join(status.loops)}"))

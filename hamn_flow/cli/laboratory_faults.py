@@ -56,9 +56,10 @@ def set_one(
     from hamn_flow.lab.faults import KINDS, set_fault
     from hamn_flow.report.line import line
 
-    made = set_fault(_lab(name, directory), kind, node, *(what or ()))
+    lab = _lab(name, directory)
+    made = set_fault(lab, kind, node, *(what or ()))
     lasts = KINDS[kind].lasts
-    said = f"{made} is set; lift it by: hamn-flow lab fault lift {made.id}" if lasts else f"{kind} on {node} is done."
+    said = f"{made} is set; lift it by: {lab.typed('fault lift', made.id)}" if lasts else f"{kind} on {node} is done."
     Paper.of(as_json=json).result([line(said)], {"id": made.id if lasts else None})
 
 
@@ -69,7 +70,7 @@ def list_all(*, name: Name = "lab", directory: Directory = "", json: Json = Fals
     from hamn_flow.lab.faults import recorded
     from hamn_flow.report.line import line
 
-    found = recorded(_lab(name, directory))
+    found = recorded(_there(name, directory))
     data = [{"id": one.id, "kind": one.kind, "node": one.node, "what": list(one.what)} for one in found]
     Paper.of(as_json=json).result([line(str(one)) for one in found] or [line("No fault is set.")], {"faults": data})
 
@@ -87,7 +88,7 @@ def lift(
     from hamn_flow.lab import faults
     from hamn_flow.report.line import line
 
-    lab, paper = _lab(name, directory), Paper.of(as_json=json)
+    lab, paper = _there(name, directory), Paper.of(as_json=json)
     if which == "all":
         said = faults.lift_all(lab, lambda each: paper.tell([line(each)]))
     else:
@@ -102,3 +103,12 @@ def _lab(name: str, directory: str) -> "Lab":
 
     need_root()
     return Lab(name=name, directory=Path(directory)) if directory else Lab(name=name)
+
+
+def _there(name: str, directory: str) -> "Lab":
+    from hamn_flow.errors import Refused
+
+    lab = _lab(name, directory)
+    if not lab.begun:
+        raise Refused(f"there is no lab {lab.name} in {lab.directory}", hint=f"Type {lab.typed('up')} first.")
+    return lab

@@ -21,14 +21,14 @@ def environment(lab: Lab) -> dict[str, str]:
     The caller's SSH agent stays out: its keys would be tried on the hosts before the lab's own.
     """
     package = str(Path(hamn_flow.__file__ or "").parent.parent)
-    own = str(Path(sys.executable).parent)
+    own = (str(lab.home / "bin"), str(Path(sys.executable).parent))
     kept = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
     return kept | {
         "HOME": str(lab.home),
         "HAMN_FLOW_CLUSTER": str(lab.cluster_file),
         "HAMN_FLOW_JOURNAL": str(lab.journal),
         "HAMN_FLOW_LABS": str(lab.directory.resolve()),
-        "PATH": os.pathsep.join((own, os.environ.get("PATH", os.defpath))),
+        "PATH": os.pathsep.join((*own, os.environ.get("PATH", os.defpath))),
         "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH", "")))),
     }
 
@@ -38,8 +38,8 @@ def words_in(lab: Lab, argv: Sequence[str]) -> tuple[str, ...]:
 
     `hamn-flow` is the one that runs now, also where it was started as a module.
     """
-    if not network.path(lab.network).exists():
-        raise Refused(f"lab {lab.name} is not up", hint=f"Type hamn-flow lab up --name {lab.name} first.")
+    if not network.there(lab.network):
+        raise Refused(f"lab {lab.name} is not up", hint=f"Type {lab.typed('up')} first.")
     if argv[0] == "hamn-flow":
         argv = (sys.executable, "-m", "hamn_flow", *argv[1:])
     return ("nsenter", f"--net={network.path(lab.network)}", "--", *argv)

@@ -15,6 +15,7 @@ from hamn_flow.lab import groups, network, programs
 from hamn_flow.lab.place import Lab
 from hamn_flow.lab.programs import failed
 
+_WITHHELD = "-sys_time,-sys_module,-sys_rawio"  # as in the host: the machine's clock and kernel are not its own
 _BOOT = 60.0  # seconds
 _START = Path(__file__).with_name("start.sh")
 _PATH = "/opt/xcat/bin:/opt/xcat/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -38,7 +39,13 @@ def power_on(lab: Lab, node: str, *, lock: int = subprocess.DEVNULL) -> None:
     )
     with (folder / "console").open("ab") as console:
         started = subprocess.run(  # noqa: S603 - no shell
-            argv, stdin=lock, stdout=console, stderr=console, timeout=_BOOT, check=False
+            argv,
+            stdin=lock,
+            stdout=console,
+            stderr=console,
+            env={**os.environ, "PATH": programs.search_path()},
+            timeout=_BOOT,
+            check=False,
         )
     if started.returncode:
         raise StepFailed(f"{node} does not start; its console says: {_last_lines(lab, node)}")
@@ -98,9 +105,11 @@ def words_in(lab: Lab, node: str, argv: Sequence[str]) -> tuple[str, ...]:
     leader = groups.leader(lab, node)
     if leader is None:
         raise Refused(
-            f"{node} of lab {lab.name} is not running", hint=f"Type hamn-flow lab up --name {lab.name} first."
+            f"{node} of lab {lab.name} is not running",
+            hint=f"Type {lab.typed('up')}, which boots it; or {lab.typed('fault list')}, if a fault has cut its power.",
         )
-    return ("nsenter", f"--target={leader}", "--all", "--root", "--wd", "--", *argv)
+    entered = ("nsenter", f"--target={leader}", "--all", "--root", "--wd", "--")
+    return (*entered, "setpriv", f"--bounding-set={_WITHHELD}", "--", *argv)
 
 
 def exec(  # noqa: A001 - the command that it carries out is called so

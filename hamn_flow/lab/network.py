@@ -26,6 +26,12 @@ def path(namespace: str) -> Path:
     return _NAMED / namespace
 
 
+def there(namespace: str) -> bool:
+    """Whether a namespace is there. Its file alone is none: it may have outlived the kernel that had it mounted."""
+    file = path(namespace)
+    return file.exists() and file.stat().st_dev != _NAMED.stat().st_dev
+
+
 def lay(lab: Lab) -> None:
     """Make the bridge and the controlling side's address."""
     run("ip", "netns", "add", lab.network)
@@ -80,7 +86,7 @@ def hardware_address(node: str) -> str:
 
 def ports(lab: Lab) -> list[str]:
     """The interfaces on the bridge; none where there is no bridge."""
-    if not path(lab.network).exists():
+    if not there(lab.network):
         return []
     return [str(link["ifname"]) for link in _told(lab.network, "link") if "master" in link]
 

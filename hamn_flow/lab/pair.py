@@ -17,6 +17,10 @@ def describe(lab: Lab, version: str, dhcp: str) -> None:
     names = "".join(f"Host {node}\n    HostName {address}\n\n" for node, address in ADDRESSES.items())
     common = f"Host *\n    User root\n    IdentityFile {lab.key}\n    UserKnownHostsFile {ssh / 'known_hosts'}\n"
     (ssh / "config").write_text(names + common)
+    programs = lab.home / "bin"  # ssh takes its home from the list of users, and would not read that file
+    programs.mkdir(exist_ok=True)
+    (programs / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {ssh / "config"} "$@"\n')
+    (programs / "ssh").chmod(0o755)
 
 
 def cluster_toml(lab: Lab, version: str, dhcp: str) -> str:

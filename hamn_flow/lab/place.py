@@ -79,6 +79,11 @@ class Lab:
                 hint="Name another one by --directory.",
             )
 
+    def typed(self, verb: str, rest: str = "") -> str:
+        """A command on this lab, as a person types it."""
+        chosen = "" if self.name == Lab.name else f" --name {self.name}"
+        return f"hamn-flow lab {verb}{chosen} {rest}".rstrip()
+
     @property
     def place(self) -> Path:
         """The lab's own folder."""

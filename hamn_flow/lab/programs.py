@@ -35,15 +35,22 @@ def run(
             text=True,
             errors="replace",
             timeout=deadline,
-            env=None if environment is None else dict(environment),
+            env=dict(os.environ if environment is None else environment) | {"PATH": search_path()},
             close_fds=False,
             check=False,
         )
+    except OSError as error:
+        raise StepFailed(f"{words[0]} cannot be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise StepFailed(f"`{shlex.join(words)}` did not end within {deadline:.0f} s") from error
     if ended.returncode and not anyway:
         raise failed(words, ended)
     return ended.stdout
+
+
+def search_path() -> str:
+    """Where programs are sought: also where only root's are, which a plain `su` leaves out."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 
 def failed(words: Sequence[str], ended: subprocess.CompletedProcess[str]) -> StepFailed:

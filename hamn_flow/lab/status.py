@@ -62,7 +62,7 @@ def status(lab: Lab) -> Status:
     return Status(
         name=lab.name,
         place=lab.place,
-        state="up" if lab.complete.exists() and network.path(lab.network).exists() else "half",
+        state="up" if lab.complete.exists() and network.there(lab.network) else "half",
         namespaces=tuple(network.namespaces(lab)),
         image=lab.image,
         written=lab.image.stat().st_blocks * 512 if lab.image.exists() else 0,

@@ -40,8 +40,9 @@ def up(lab: Lab, options: Options, say: Say, clock: Callable[[], float] = time.m
     requirements.check(options.root, dhcp=options.dhcp, stand_ins=not options.image)
     with alone(lab, _PATIENCE) as lock:
         if _is_up(lab):
-            off = [node for node in NODES if groups.leader(lab, node) is None]
-            say(f"lab {lab.name} is up already" + (f"; {' and '.join(off)} is off" if off else ""))
+            _refuse_other_options(lab, options)
+            say(f"lab {lab.name} is up already")
+            _boot_again(lab, say, lock)
             return
         _refuse_another(lab)
         if lab.begun:
@@ -64,7 +65,26 @@ def up(lab: Lab, options: Options, say: Say, clock: Callable[[], float] = time.m
 
 def _is_up(lab: Lab) -> bool:
     """Whether an `up` came to its end, and the machine was not rebooted since."""
-    return lab.complete.exists() and network.path(lab.network).exists()
+    return lab.complete.exists() and network.there(lab.network)
+
+
+def _refuse_other_options(lab: Lab, options: Options) -> None:
+    made = Options(**json.loads(lab.complete.read_text()))
+    if made != options:
+        raise Refused(
+            f"lab {lab.name} is up, and was set up otherwise: --dhcp {made.dhcp}, image {made.image or 'none'}",
+            hint=f"Type {lab.typed('down')} first, or choose another name by --name.",
+        )
+
+
+def _boot_again(lab: Lab, say: Say, lock: int) -> None:
+    """Boot the hosts that are off: by their own poweroff or reboot, which here comes to the same."""
+    for node in NODES:
+        if groups.leader(lab, node) is None:
+            host.power_off(lab, node)  # what is left of it
+            host.power_on(lab, node, lock=lock)
+            host.wait(lab, node)
+            say(f"{node} was off, and has booted again")
 
 
 def _refuse_another(lab: Lab) -> None:
@@ -102,5 +122,4 @@ def _build(lab: Lab, options: Options, say: Say, lock: int) -> None:
     lab.complete.write_text(json.dumps(asdict(options)))
     say(f"lab {lab.name} is up" + ("" if options.image else ", and mn1 is the active node"))
     if not options.image:
-        chosen = "" if lab.name == Lab.name else f" --name {lab.name}"
-        say(f"now try: hamn-flow lab run{chosen} hamn-flow start planned-failover")
+        say(f"now try: {lab.typed('run', 'hamn-flow start planned-failover')}")

@@ -54,7 +54,7 @@ def _replace(lab: Lab, fault: Fault, note: Note, script: str) -> None:
     if struck:
         raise Refused(
             f"another fault has replaced {struck[0]} on {fault.node}",
-            hint="Lift it first; hamn-flow lab fault list names it.",
+            hint=f"Type {lab.typed('fault list')} to see which, and lift it first.",
         )
     note(entries=entries)
     for path in _places(root, fault, entries):

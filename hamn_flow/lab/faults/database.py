@@ -78,7 +78,7 @@ def _data_directory(lab: Lab, node: str) -> str:
     data: str = tomllib.loads(lab.cluster_file.read_text())["database"]["data_directory"]
     if where.holder(lab, _POINT) != node:
         raise Refused(
-            f"{node} has not mounted {_POINT}", hint="Name the host that has it: hamn-flow lab status tells which."
+            f"{node} has not mounted {_POINT}", hint=f"Name the host that has it: {lab.typed('status')} tells which."
         )
     return data
 

@@ -84,7 +84,7 @@ def _listener(lab: Lab, node: str) -> tuple[str, int]:
         pid = int(host.run(lab, node, "systemctl", "show", "--property=MainPID", "--value", "--", name))
         if pid:
             return name, pid
-    raise Refused(f"no sshd runs on {node}", hint=f"Start it: hamn-flow lab exec {node} -- systemctl start ssh.")
+    raise Refused(f"no sshd runs on {node}", hint=f"Type {lab.typed('exec', f'{node} -- systemctl start ssh')}.")
 
 
 def _program(lab: Lab, node: str, pid: int) -> os.stat_result:

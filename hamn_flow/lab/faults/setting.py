@@ -30,7 +30,7 @@ def set_fault(lab: Lab, kind: str, node: str, *what: str) -> Fault:
     _need_lab(lab)
     with alone(lab, _PATIENCE):
         others = recorded(lab)
-        _refuse_twice(found, node, what, others)
+        _refuse_twice(lab, found, node, what, others)
         if not (boot := where.boot(lab, node)):
             raise Refused(f"{node} is off", hint="Only a host that runs can be given a fault.")
         number = max((int(other.id) for other in others), default=0) + 1
@@ -94,7 +94,7 @@ def _lift(lab: Lab, identity: str) -> str:
     faults = recorded(lab)
     fault = next((fault for fault in faults if fault.id == identity), None)
     if fault is None:
-        raise Refused(f"there is no fault {identity!r}", hint="Type hamn-flow lab fault list to see what is set.")
+        raise Refused(f"there is no fault {identity!r}", hint=f"Type {lab.typed('fault list')} to see what is set.")
     there = KINDS[fault.kind].lift(lab, fault)
     record(lab, tuple(other for other in faults if other.id != identity))
     if there:
@@ -115,13 +115,13 @@ def _kind(kind: str, node: str, what: tuple[str, ...]) -> Kind:
     return KINDS[kind]
 
 
-def _refuse_twice(kind: Kind, node: str, what: tuple[str, ...], others: tuple[Fault, ...]) -> None:
+def _refuse_twice(lab: Lab, kind: Kind, node: str, what: tuple[str, ...], others: tuple[Fault, ...]) -> None:
     for other in others:
         same = kind.subject and KINDS[other.kind].subject == kind.subject
         if same and other.node == node and other.what[:1] == what[:1]:
-            raise Refused(f"{other} is set already", hint=f"Lift it first: hamn-flow lab fault lift {other.id}")
+            raise Refused(f"{other} is set already", hint=f"Type {lab.typed('fault lift', other.id)} first.")
 
 
 def _need_lab(lab: Lab) -> None:
     if not lab.begun:
-        raise Refused(f"lab {lab.name} is not up", hint=f"Type hamn-flow lab up --name {lab.name} first.")
+        raise Refused(f"lab {lab.name} is not up", hint=f"Type {lab.typed('up')} first.")

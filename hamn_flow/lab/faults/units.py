@@ -104,7 +104,7 @@ def _told(lab: Lab, node: str, unit: str) -> dict[str, str]:
     if told["LoadState"] != "loaded":
         raise Refused(
             f"{told['Id']} is {told['LoadState']} on {node}",
-            hint=f"See what there is: hamn-flow lab exec {node} -- systemctl list-unit-files.",
+            hint=f"Type {lab.typed('exec', f'{node} -- systemctl list-unit-files')} to see what there is.",
         )
     return told
 

@@ -16,7 +16,7 @@ def root(lab: Lab, node: str) -> Path:
     """A host's files, seen from the machine and without any program of the host; Refused if the host is off."""
     leader = groups.leader(lab, node)
     if leader is None:
-        raise Refused(f"{node} is off", hint="Boot it first: hamn-flow lab fault list names the fault to lift.")
+        raise Refused(f"{node} is off", hint=f"Type {lab.typed('up')}, which boots it; or {lab.typed('fault list')}.")
     return Path(f"/proc/{leader}/root")
 
 
@@ -51,7 +51,7 @@ def shared(lab: Lab, node: str, path: str) -> tuple[str, str]:
             return resolved, point
     raise Refused(
         f"{path} is on no shared file system that {node} has mounted",
-        hint="Type hamn-flow lab status to see what is mounted where.",
+        hint=f"Type {lab.typed('status')} to see what is mounted where.",
     )
 
 
