@@ -245,13 +245,14 @@ def _before(site: Site) -> Before:
         return Before(holder=None)
     node, features = site.nodes[holder], cluster.features
     names = node_names(node)
+    listed = node.get(Consoles(features.console)) if features.console else ()  # also of nodes removed since
     return Before(
         holder=holder,
         exports=shared_exports(node, mount_points_of(cluster.file_systems)) if features.nfs else (),
         nodes=len(names) or None,
         samples=resolvable(node) if features.dns else (),
         leases=leased(node) if features.dhcp else (),
-        consoles=node.get(Consoles(features.console)) if features.console else (),
+        consoles=tuple(each for each in listed if each in names),
     )
 
 

@@ -85,6 +85,8 @@ class StopService(_OnService):
     process titles, as systemd knows nothing of a daemon that restartxcatd started (xcat-core #2742).
     """
 
+    settles: ClassVar[bool] = False  # what systemctl stop leaves behind, it knows nothing of
+
     @property
     def what(self) -> str:
         """Identity: one per service."""
