@@ -13,6 +13,7 @@ from hamn_flow.errors import OutcomeUnknown, Refused, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.transport.connection import Connection, Owner
 from tests.transport.conftest import UNTIL, Dial, see_end
+from tests.waiting import until
 
 NODE = NodeName("mn1")
 OURS = Owner(run="k7m2qx", driver="laptop:4711")
@@ -240,4 +241,4 @@ def test_a_launch_whose_wrapper_dies_before_its_word_is_unknown(node: Connection
         os.kill(wrapper(base, "k"), signal.SIGKILL)
         with pytest.raises(OutcomeUnknown, match="its wrapper was killed"):
             launching.result()
-    assert node.ask(Key("k")).state is JobState.LOST
+    until(lambda: node.ask(Key("k")).state is JobState.LOST)  # its entry in /proc goes a moment after it
