@@ -173,7 +173,8 @@ class Session:
                 raise StaleDriver(
                     f"{self._node} knows of no driver: it was booted since this one took it", hint=_RESUME
                 )
-            case wire.Stale(owner=holder) if holder == owner.text:  # we raised it ourselves, on another link
+            case wire.Stale(generation=present, owner=holder) if holder == owner.text and present > generation:
+                # raised by ourselves, on another link
                 raise OutcomeUnknown(f"{unknown}: its link is not the latest one", hint=_RESUME)
             case wire.Stale(generation=present, owner=holder):
                 raise StaleDriver(
