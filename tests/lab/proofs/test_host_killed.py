@@ -14,7 +14,7 @@ import pytest
 
 from hamn_flow.errors import StepFailed, Unreachable
 from hamn_flow.lab import faults
-from tests.lab.proofs.driving import Begin, assert_once, state
+from tests.lab.proofs.driving import Begin, assert_once, commands, state, with_policy
 from tests.lab.proofs.gate import DATABASE, gate
 from tests.lab.proofs.pair import STARTED, Pair, until_running, wait_for
 from tests.lab.proofs.standing import watched
@@ -26,33 +26,37 @@ pytestmark = [
     pytest.mark.usefixtures("brisk"),
 ]
 
+RECONNECT = 3.0  # seconds
 LONG = 400.0  # seconds
 
 
 @contextmanager
 def powerless(pair: Pair, node: str, driver: subprocess.Popen[str], step: str) -> Iterator[None]:
-    """Cut a host's power within a step of a driver, which must halt; the host boots at the end."""
+    """Cut a host's power within a step of a driver, which must halt in doubt of it; the host boots at the end."""
     with faults.during(pair.lab, "power", node):
         status, said = wait_for(driver, LONG)
         assert status == Unreachable.exit_status, said
-        assert f"{node} " in pair.last_run()["halt"]["reason"]
-        assert state(pair.last_run(), step) == "in_doubt"
+        story = pair.last_run()
+        assert f"{node} (root@" in story["halt"]["reason"]
+        assert state(story, step) == "in_doubt"
         yield
+        assert state(pair.last_run(), step) == "in_doubt"
 
 
 def refused(pair: Pair, *words: str) -> None:
-    """It ends with what it is that does not answer."""
+    """It ends with who it is that does not answer."""
     ended = pair.flow(*words, "--yes", timeout=LONG)
     assert ended.returncode == Unreachable.exit_status, ended.stdout + ended.stderr
     assert "cannot be reached" in " ".join(ended.stderr.split())
 
 
 def test_one_that_dies_while_it_lets_go_is_not_taken_for_gone(pair: Pair, begin: Begin, tmp_path: Path) -> None:
-    """Neither by the run, nor by somebody who knows nothing of the run."""
+    """Not by somebody either who knows nothing of the run."""
     here, there = pair.roles()
+    impatient = with_policy(pair, tmp_path, reconnect=RECONNECT)
     stranger = ("--journal", str(tmp_path / "journal.db"))
     with gate(pair, here, "stop", DATABASE) as stop, watched(pair.lab) as standing:
-        driver = begin("start", STARTED, "--yes")
+        driver = begin(*impatient, "start", STARTED, "--yes")
         stop.until_reached(driver)
         with powerless(pair, here, driver, f"{here}.stop.database"):
             refused(pair, *stranger, "start", "activate", f"node={there}")
@@ -63,11 +67,29 @@ def test_one_that_dies_while_it_lets_go_is_not_taken_for_gone(pair: Pair, begin:
     standing.assert_moved(here, there)
 
 
-def test_one_that_dies_after_it_let_go_keeps_the_other_from_going_on(pair: Pair, begin: Begin) -> None:
-    """It may have been booted by now, and by whom is not known."""
+def test_one_that_dies_while_it_unmounts(pair: Pair, begin: Begin, tmp_path: Path) -> None:
+    """The commands are lost with it: what became of them is looked at, and none is launched again without need."""
     here, there = pair.roles()
+    impatient = with_policy(pair, tmp_path, reconnect=RECONNECT)
+    with faults.during(pair.lab, "hangs", here, "umount"), watched(pair.lab) as standing:
+        driver = begin(*impatient, "start", STARTED, "--yes")
+        until_running(pair, here, ("sleep",))
+        with powerless(pair, here, driver, f"{here}.unmount./install"):
+            assert pair.empty(there)
+        pair.succeed("resume", "--yes")
+    story = pair.last_run()
+    assert [each["status"] for each in commands(story, f"{here}.unmount./install")] == [None]
+    pair.assert_active(there)
+    assert_once(pair, story)
+    standing.assert_moved(here, there)
+
+
+def test_one_that_dies_after_it_let_go_keeps_the_other_from_going_on(pair: Pair, begin: Begin, tmp_path: Path) -> None:
+    """It may have been booted by now, and given the role by somebody."""
+    here, there = pair.roles()
+    impatient = with_policy(pair, tmp_path, reconnect=RECONNECT)
     with gate(pair, there, "start", DATABASE) as start, watched(pair.lab) as standing:
-        driver = begin("start", STARTED, "--yes")
+        driver = begin(*impatient, "start", STARTED, "--yes")
         start.until_reached(driver)
         with faults.during(pair.lab, "power", here):
             start.open()
@@ -83,25 +105,13 @@ def test_one_that_dies_after_it_let_go_keeps_the_other_from_going_on(pair: Pair,
     standing.assert_moved(here, there)
 
 
-def test_one_that_dies_while_it_unmounts_can_have_the_role_again(pair: Pair, begin: Begin) -> None:
-    here, there = pair.roles()
-    with faults.during(pair.lab, "hangs", here, "umount"), watched(pair.lab) as standing:
-        driver = begin("start", STARTED, "--yes")
-        until_running(pair, here, ("sleep",))
-        with powerless(pair, here, driver, f"{here}.unmount./install"):
-            assert pair.empty(there)
-        pair.succeed("rollback", "--yes")
-    pair.assert_active(here)
-    assert_once(pair, pair.last_run())
-    standing.assert_moved(here, here)
-
-
 @pytest.mark.parametrize("way", ["resume", "rollback"])
-def test_one_that_dies_while_it_takes_over(pair: Pair, begin: Begin, way: str) -> None:
+def test_one_that_dies_while_it_takes_over(pair: Pair, begin: Begin, tmp_path: Path, way: str) -> None:
     """Its database ran already: the other host must not start one before this one is known to be without."""
     here, there = pair.roles()
+    impatient = with_policy(pair, tmp_path, reconnect=RECONNECT)
     with gate(pair, there, "start", DATABASE) as start, watched(pair.lab) as standing:
-        driver = begin("start", STARTED, "--yes")
+        driver = begin(*impatient, "start", STARTED, "--yes")
         start.until_reached(driver)
         with powerless(pair, there, driver, f"{there}.start.database"):
             refused(pair, way)
