@@ -40,7 +40,7 @@ def begin(pair: Pair) -> Iterator[Begin]:
 
 @pytest.fixture(scope="session")
 def brisk(lab: Lab) -> None:
-    """The controlling side believes for a shorter time that a silent host is there, and so finds sooner that it is away.
+    """The controlling side believes less long that a silent host is there, and so finds sooner that it is away.
 
     A hardware address that answered is believed for half a minute, then after five seconds it is asked for three times,
     a second apart, before a connection ends with "No route to host" (arp(7)).
