@@ -119,9 +119,8 @@ class Acting:
             if not _well(step, job.result):
                 break
         result = job.result if job else None
-        settling = step.settles and _well(step, result)
-        found = self._look_settling(after) if settling else self.look(after)
-        if settling and found.finding is not Finding.DONE:
+        found = self._look_while_coming(after) if _well(step, result) else self.look(after)
+        if found.coming:
             self.stop_if_asked(pending)
         if step.once and direction is Direction.FORWARD and not _well(step, result):
             found = todo(_said(command, result), hint=found.hint)
@@ -131,11 +130,11 @@ class Acting:
         failure = Failure(command=command, result=result, probe=found) if failed else None
         return Attempt(found=found, failure=failure, pending=pending)
 
-    def _look_settling(self, question: Callable[[], Probe]) -> Probe:
-        """Look, and again with growing pauses while the effect is not there; a person who stops is not kept waiting."""
+    def _look_while_coming(self, question: Callable[[], Probe]) -> Probe:
+        """Look, and again with growing pauses while the effect is coming; a person who stops is not kept waiting."""
         found = self.look(question)
         for pause in SETTLING:
-            if found.finding in {Finding.DONE, Finding.UNKNOWN} or self.world.stop_requested():
+            if not found.coming or self.world.stop_requested():
                 break
             self.world.sleep(pause)
             found = self.look(question)

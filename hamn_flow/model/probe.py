@@ -22,6 +22,7 @@ class Probe:
 
     `seen` is plain data (a frozen dataclass, str, int, tuple, dict, None), or what `revert` takes.
     `warning` is said to the person although the goal is true.
+    `coming` says that it may become true within seconds, with nothing more done.
     """
 
     finding: Finding
@@ -29,6 +30,7 @@ class Probe:
     seen: Any = None
     warning: str = ""
     hint: str = ""
+    coming: bool = False
 
 
 def done(reason: str, *, seen: Any = None, warning: str = "") -> Probe:
@@ -41,9 +43,9 @@ def todo(reason: str, *, seen: Any = None, hint: str = "") -> Probe:
     return Probe(finding=Finding.TODO, reason=reason, seen=seen, hint=hint)
 
 
-def partial(reason: str, *, seen: Any = None, hint: str = "") -> Probe:
-    """Some of the goal is true; doing the step again completes it."""
-    return Probe(finding=Finding.PARTIAL, reason=reason, seen=seen, hint=hint)
+def partial(reason: str, *, seen: Any = None, hint: str = "", coming: bool = False) -> Probe:
+    """Some of the goal is true; doing the step again completes it, or, where it is `coming`, a moment does."""
+    return Probe(finding=Finding.PARTIAL, reason=reason, seen=seen, hint=hint, coming=coming)
 
 
 def unknown(reason: str, *, hint: str = "") -> Probe:

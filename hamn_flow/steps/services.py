@@ -38,8 +38,6 @@ def unit_on(node: Node, name: str) -> Unit:
 class _OnService(Step):
     """What starting and stopping have in common: when a service counts as running, and when as stopped."""
 
-    settles: ClassVar[bool] = True  # a unit is active before its daemon listens
-
     service: Service
     unit: str  # as this node names it
 
@@ -60,7 +58,8 @@ class _OnService(Step):
         unit = unit_on(node, self.unit)
         seen = {"active": not unit.stopped}
         if unit.active and self.service.ports and not set(self.service.ports) & node.get(ListeningPorts()):
-            return partial(f"started, but nobody listens on {' or '.join(self.service.ports)}", seen=seen)
+            silent = f"started, but nobody listens on {' or '.join(self.service.ports)}"
+            return partial(silent, seen=seen, coming=True)  # a unit is active before its daemon listens
         if unit.active:
             return done("running", seen=seen)
         return (todo if unit.stopped else partial)(f"its unit {self.unit} is {unit.active_state}", seen=seen)
@@ -84,8 +83,6 @@ class StopService(_OnService):
     Guide L451-L467. Through systemd only: a killed xcatd is restarted after five seconds. Proven by its ports and
     process titles, as systemd knows nothing of a daemon that restartxcatd started (xcat-core #2742).
     """
-
-    settles: ClassVar[bool] = False  # what systemctl stop leaves behind, it knows nothing of
 
     @property
     def what(self) -> str:

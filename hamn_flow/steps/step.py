@@ -48,8 +48,6 @@ class Step:
     found done beforehand, and its probe only judges what this run did.
     `fine_statuses` are the exit statuses with which its commands end when they did their work: where another one comes,
     the step's further commands are not run, and a `once` step has failed. No other step is judged by it.
-    `settles` says that the effect may come a moment after the commands have ended well (a daemon that listens only when
-    it is ready): it is then looked for some seconds long before the attempt counts as failed.
     `until_boot` says that a reboot of its node takes the effect away, also where the goal need not hold for long.
     `irreversible`, if set, is the reason why there is no way back: the point of no return.
     `nothing_to_undo`, if set, is the reason why a rollback leaves it as it is.
@@ -59,7 +57,6 @@ class Step:
     lasting: ClassVar[bool] = True
     once: ClassVar[bool] = False
     fine_statuses: ClassVar[frozenset[int]] = frozenset({0})
-    settles: ClassVar[bool] = False
     until_boot: ClassVar[bool] = False
     irreversible: ClassVar[str] = ""
     nothing_to_undo: ClassVar[str] = ""

@@ -8,9 +8,11 @@ from hamn_flow.engine.begin import confirm, resume, rollback, skip, start
 from hamn_flow.engine.plan import preview
 from hamn_flow.errors import HamnError, Refused, StepFailed, Unreachable
 from hamn_flow.facts.storage import Marker
+from hamn_flow.model.command import Command, Key, NodeName
 from hamn_flow.model.pair import OnBusy
 from hamn_flow.model.run import RunState, StepState
 from hamn_flow.simulator.faults import Hangs, PowerLost
+from hamn_flow.simulator.state import Process
 from tests.runs.conftest import Pair
 
 PROCEDURE = "planned-failover"
@@ -69,6 +71,39 @@ def test_deactivate_and_activate_are_the_two_halves(pair: Pair) -> None:
         start(desk, "deactivate", {"node": "mn2"})
         start(desk, "activate", {"node": "mn1"})
     assert "10.97.0.100" in pair.world.run("mn1", "ip", "-o", "-4", "addr", "show").text
+    pair.assert_safe()
+
+
+def test_a_daemon_that_listens_a_moment_after_its_start_costs_no_attempt_on_either_way(pair: Pair) -> None:
+    """Its unit is active before it listens, also where an undo has started it; a database's start waits for it."""
+    withheld: list[tuple[Process, list[tuple[str, str, int]]]] = []
+
+    def withhold(name: NodeName, key: Key | None, command: Command) -> None:
+        if not key or command.argv[:2] != ("systemctl", "start") or "postgresql" in command.text:
+            return
+        for process in pair.world.node(name).processes.values():
+            if process.unit.startswith(command.argv[2]):
+                withheld.append((process, process.ports))
+                process.ports = []
+
+    def listen() -> None:
+        for process, ports in withheld:
+            process.ports = ports
+            delayed.add(process.unit)
+        withheld.clear()
+
+    delayed: set[str] = set()
+    pair.world.after, pair.on_sleep = withhold, listen
+    for went in (RunState.DONE, RunState.ROLLED_BACK):
+        with pair.desk() as desk:
+            if went is RunState.DONE:
+                start(desk, PROCEDURE, {})
+            else:
+                rollback(desk, desk.journal.runs()[0].id)
+        run = pair.last_run()
+        assert (run.summary.state, run.attempts) == (went, ())
+        assert {"xcatd.service", "conserver.service"} <= delayed, went
+        delayed.clear()
     pair.assert_safe()
 
 
