@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hamn_flow.errors import Refused
-from hamn_flow.lab import requirements
+from hamn_flow.lab import groups, requirements
 from hamn_flow.lab.down import down
 from hamn_flow.lab.place import Lab
 from hamn_flow.lab.up import Options, up
@@ -40,6 +41,7 @@ def lab(able: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield made
     finally:
         down(made, print)
+    assert traces(made) == []
 
 
 @pytest.fixture
@@ -49,8 +51,31 @@ def another(able: None, tmp_path: Path) -> Iterator[Lab]:
     made = named(tmp_path)
     yield made
     down(made, print)
+    assert traces(made) == []
 
 
 def named(directory: Path) -> Lab:
     """A lab whose name nobody else on this machine uses at the same time."""
     return Lab(name=f"t{os.getpid() % 0x100000:x}{next(_NUMBERS) % 0x100:x}", directory=directory)
+
+
+def traces(lab: Lab) -> list[str]:
+    """All that a lab could have left on this machine."""
+    place, names = str(lab.place), f"{lab.family}-"
+    found = [f"namespace {line}" for line in _listed("ip", "netns", "list").splitlines() if names in line]
+    found += [f"loop {line}" for line in _listed("losetup", "--list").splitlines() if place in line]
+    found += [f"group {each}" for top in groups.hierarchies() for each in top.glob(f"{names}*")]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words, mounts = (process / "cmdline").read_bytes(), (process / "mountinfo").read_text()
+        except OSError:
+            continue  # it has ended, or is a zombie
+        if place.encode() in words and int(process.name) != os.getpid():
+            found.append(f"process {process.name}")
+        if place in mounts:
+            found.append(f"mount of {process.name}")
+    return found + [f"folder {lab.place}"] * lab.place.exists()
+
+
+def _listed(*words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout

@@ -137,7 +137,11 @@ def _lines(status: "Status") -> "list[Line]":
 
     if status.state == "none":
         return [line(f"There is no lab {status.name} in {status.place.parent}.")]
-    said = {"up": "up", "half": "half there: down removes it, up begins anew"}[status.state]
+    said = {
+        "up": "up",
+        "changing": "being set up or taken down",
+        "half": "half there: down removes it, up begins anew",
+    }[status.state]
     lines = [line(Span(f"lab {status.name}", Tone.HEAD), f"  {said}")]
     for host in status.hosts:
         runs = f"for {seconds_text(host.age)}, pid {host.leader}, {' '.join(host.addresses)}" if host.leader else ""

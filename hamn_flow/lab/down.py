@@ -16,6 +16,8 @@ _PATIENCE = 60.0  # seconds, in which what a killed `up` has left running comes 
 def down(lab: Lab, say: Callable[[str], None]) -> None:
     """Take the lab down; nothing if there is none. StepFailed if something cannot be removed; it may be tried again.
 
+    Refused if what lies there is not a lab.
+
     A host is ended as by a power cut: nothing of it is needed any more.
     """
     if not lab.place.exists():
@@ -36,11 +38,10 @@ def remove(lab: Lab) -> None:
 
 def clear(lab: Lab) -> None:
     """Take the lab down, while its lock is held, to an empty folder."""
-    if lab.begun:  # otherwise hosts and namespaces of that name are those of a lab in another folder
-        for node in NODES:
-            groups.end(lab, node)
-        network.clear(lab)
-        disk.detach(lab)
+    for node in NODES:
+        groups.end(lab, node)
+    network.clear(lab)
+    disk.detach(lab)
     for path in lab.place.iterdir():
         if path.is_dir():
             shutil.rmtree(path)

@@ -1,6 +1,7 @@
 """What is put on a host's own disk before it boots: the machine's own affairs are hidden, the host's are laid out.
 
-A host's root is the machine's own with a layer above it. What is written here goes to that layer alone.
+A host's root is the machine's own, or the user's image, with a layer above it. What is written here goes to that
+layer alone. Of an image only that is hidden by which two hosts would be one.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ _HERE = Path(__file__).parent
 _FURNITURE = _HERE / "furniture"
 _STAND_INS = _HERE / "stand_ins" / "root"
 
-_HIDDEN = (  # folders of the machine that a host has empty
+_IDENTITY = ("/etc/ssh", "/root/.ssh", "/var/lib/hamn-flow", "/etc/hamn-flow")  # which each host has of its own
+_AFFAIRS = (  # folders of the machine that a host has empty
     *("/home", "/root", "/srv", "/mnt", "/media", "/var/tmp"),  # noqa: S108 - hidden, not used
     *("/etc/systemd/system", "/etc/systemd/system.conf.d", "/var/lib/systemd"),
     *(f"/etc/rc{level}.d" for level in "0123456S"),
     *("/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly"),
-    *("/etc/ssh", "/etc/netplan", "/etc/postgresql", "/var/lib/postgresql", "/opt/xcat", "/etc/xcat", "/install"),
-    *("/tftpboot", "/etc/exports.d", "/var/lib/hamn-flow", "/etc/hamn-flow"),
+    *("/etc/netplan", "/etc/postgresql", "/var/lib/postgresql", "/opt/xcat", "/etc/xcat", "/install"),
+    *("/tftpboot", "/etc/exports.d"),
 )
 _BARE = (
     "/var/log",
@@ -47,18 +49,27 @@ def furnish(lab: Lab, node: str, root: Path, *, stand_ins: bool) -> None:
     for name in ("work", "root"):
         (lab.folder(node) / name).mkdir()
     (lab.folder(node) / "lower").symlink_to(root)
-    for hidden in (*_HIDDEN, str(lab.place)):
+    for hidden in _IDENTITY:
         _hide(upper, root, hidden)
-    for bare in _BARE:
-        _hide(upper, root, bare)
-        _folders(upper, root, bare)
-    _lay(_FURNITURE, upper, root)
+    _lay(_FURNITURE / "always", upper, root)
+    if root == Path("/"):
+        _replace_affairs(lab, upper, root)
     if stand_ins:
         _lay(_STAND_INS, upper, root)
     _enable(upper, root)
     _name(lab, node, upper)
     _devices(lab, node, upper)
     _trust(lab, node, upper)
+
+
+def _replace_affairs(lab: Lab, upper: Path, root: Path) -> None:
+    """What the machine is for is none of the host's; nor is what it keeps of labs."""
+    for hidden in (*_AFFAIRS, str(lab.place)):
+        _hide(upper, root, hidden)
+    for bare in _BARE:
+        _hide(upper, root, bare)
+        _folders(upper, root, bare)
+    _lay(_FURNITURE / "above_machine", upper, root)
 
 
 def _hide(upper: Path, root: Path, path: str) -> None:
@@ -111,9 +122,8 @@ def _enable(upper: Path, root: Path) -> None:
 
     A unit that watches paths takes one of the few inotify instances (128 at most) that all hosts of a machine share.
     """
-    units = upper / "etc/systemd/system"
-    wants = units / "multi-user.target.wants"
-    wants.mkdir()
+    wants = _folder(upper, root, "/etc/systemd/system/multi-user.target.wants")
+    units = wants.parent
     (units / "default.target").symlink_to("/" / _UNITS / "multi-user.target")
     for unit in _MASKED:
         (units / unit).symlink_to("/dev/null")
@@ -144,7 +154,7 @@ def _devices(lab: Lab, node: str, upper: Path) -> None:
 def _trust(lab: Lab, node: str, upper: Path) -> None:
     """Host keys of its own; the two hosts share root's key and let each other in, as xCAT's management nodes do."""
     ssh, root = upper / "etc/ssh", upper / "root/.ssh"
-    root.mkdir(mode=0o700, parents=True)
+    root.chmod(0o700)
     for path in (lab.place / "keys" / node).iterdir():
         _write(ssh / path.name, path.read_text(), stat.S_IMODE(path.stat().st_mode))
     hosts = lab.place / "keys" / "hosts"

@@ -90,4 +90,7 @@ def end(
         sleep(0.02)
     for group in of(lab, node):
         for folder, _, _ in os.walk(group, topdown=False):
-            Path(folder).rmdir()
+            try:
+                Path(folder).rmdir()
+            except OSError as error:  # something has begun there since
+                raise StepFailed(f"{folder} cannot be removed: {error.strerror}") from error

@@ -69,6 +69,14 @@ def wait(
     lab: Lab, node: str, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Wait until the host has booted with all its units; StepFailed if it does not, or with a unit that failed."""
+    if failed_units := booted(lab, node, clock, sleep):
+        raise StepFailed(f"{node} booted, but these units failed: {failed_units}")
+
+
+def booted(
+    lab: Lab, node: str, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+) -> str:
+    """Wait until the host has booted, and return the names of the units that failed; StepFailed if it does not boot."""
     end = clock() + _BOOT
     while (state := _state(lab, node)) not in {"running", "degraded"}:
         if clock() > end or not groups.members(lab, node):
@@ -76,10 +84,10 @@ def wait(
                 f"{node} did not boot: it is {state or 'not running'}; its console says: {_last_lines(lab, node)}"
             )
         sleep(0.05)
-    if state == "degraded":
-        units = run(lab, node, "systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager")
-        names = ", ".join(line.split()[0] for line in units.splitlines())
-        raise StepFailed(f"{node} booted, but these units failed: {names}")
+    if state == "running":
+        return ""
+    units = run(lab, node, "systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager")
+    return ", ".join(line.split()[0] for line in units.splitlines())
 
 
 def _state(lab: Lab, node: str) -> str:

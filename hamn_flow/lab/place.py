@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import uuid
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from hamn_flow.errors import Refused
@@ -34,8 +36,8 @@ class SharedFileSystem:
     number: int  # of its partition
 
     def uuid(self, lab: Lab) -> str:
-        """The same each time for a lab of that name, so that it need not be recorded."""
-        return str(uuid.uuid5(_FAMILY, f"{lab.name}/{self.label}"))
+        """The same each time for a lab in that place, so that it need not be recorded."""
+        return str(uuid.uuid5(_FAMILY, f"{lab.place}/{self.label}"))
 
 
 FILE_SYSTEMS = (
@@ -82,6 +84,8 @@ class Lab:
     def typed(self, verb: str, rest: str = "") -> str:
         """A command on this lab, as a person types it."""
         chosen = "" if self.name == Lab.name else f" --name {self.name}"
+        if self.directory.resolve() != default_directory().resolve():
+            chosen += f" --directory {shlex.quote(str(self.directory))}"
         return f"hamn-flow lab {verb}{chosen} {rest}".rstrip()
 
     @property
@@ -120,13 +124,18 @@ class Lab:
         return self.place / "up.json"
 
     @property
+    def family(self) -> str:
+        """How the names begin that the kernel knows of it: labs of one name in two folders do not meet either."""
+        return f"hf-{self.name}-{sha256(os.fsencode(self.place)).hexdigest()[:6]}"
+
+    @property
     def network(self) -> str:
         """The namespace of the bridge and of the controlling side."""
-        return f"hf-{self.name}-net"
+        return f"{self.family}-net"
 
     def host(self, node: str) -> str:
         """The name of a host's namespace and control group."""
-        return f"hf-{self.name}-{node}"
+        return f"{self.family}-{node}"
 
     def folder(self, node: str) -> Path:
         """What belongs to one host: its own disk (`upper`), its console, its loop device's name."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hamn_flow.errors import HamnError
 from hamn_flow.lab import disk, groups, host, network
+from hamn_flow.lab.alone import held
 from hamn_flow.lab.network import INTERFACE
 from hamn_flow.lab.place import FILE_SYSTEMS, NODES, VIRTUAL_IP, Lab
 from hamn_flow.lab.programs import run
@@ -43,7 +44,7 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """A lab. `state` is "up", "half" if an `up` or a `down` was cut off, or "none"."""
+    """A lab. `state` is "up", "changing" under a command, "half" if an `up` or a `down` was cut off, or "none"."""
 
     name: str
     place: Path
@@ -62,13 +63,19 @@ def status(lab: Lab) -> Status:
     return Status(
         name=lab.name,
         place=lab.place,
-        state="up" if lab.complete.exists() and network.there(lab.network) else "half",
+        state=_state(lab),
         namespaces=tuple(network.namespaces(lab)),
         image=lab.image,
         written=lab.image.stat().st_blocks * 512 if lab.image.exists() else 0,
         loops=tuple(disk.loops(lab)),
         hosts=tuple(_host(lab, node) for node in NODES),
     )
+
+
+def _state(lab: Lab) -> str:
+    if lab.complete.exists() and network.there(lab.network):
+        return "up"
+    return "changing" if held(lab) else "half"
 
 
 def _host(lab: Lab, node: str) -> Host:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hamn_flow.errors import HamnError, Interrupted, Refused, RolledBack
+from hamn_flow.errors import HamnError, Interrupted, Refused, RolledBack, StepFailed
 from hamn_flow.lab import disk, furnish, groups, host, network, pair, requirements, seed
 from hamn_flow.lab.alone import alone
 from hamn_flow.lab.down import clear, remove
@@ -38,13 +38,13 @@ def up(lab: Lab, options: Options, say: Say, clock: Callable[[], float] = time.m
     is left.
     """
     requirements.check(options.root, dhcp=options.dhcp, stand_ins=not options.image)
+    requirements.check_folder(lab.directory)
     with alone(lab, _PATIENCE) as lock:
         if _is_up(lab):
             _refuse_other_options(lab, options)
             say(f"lab {lab.name} is up already")
             _boot_again(lab, say, lock)
             return
-        _refuse_another(lab)
         if lab.begun:
             say("a lab that is half there is taken down first")
         clear(lab)
@@ -83,18 +83,11 @@ def _boot_again(lab: Lab, say: Say, lock: int) -> None:
         if groups.leader(lab, node) is None:
             host.power_off(lab, node)  # what is left of it
             host.power_on(lab, node, lock=lock)
-            host.wait(lab, node)
-            say(f"{node} was off, and has booted again")
+            say(f"{node} was off, and has booted again{_but(host.booted(lab, node))}")
 
 
-def _refuse_another(lab: Lab) -> None:
-    others = [] if lab.begun else network.namespaces(lab)
-    if others:
-        remove(lab)
-        raise Refused(
-            f"there is a lab {lab.name} in another folder than {lab.directory}: {', '.join(others)} are its own",
-            hint="Choose another name by --name, or take that one down with its --directory.",
-        )
+def _but(failed_units: str) -> str:
+    return f", but these units failed: {failed_units}" if failed_units else ""
 
 
 def _build(lab: Lab, options: Options, say: Say, lock: int) -> None:
@@ -109,12 +102,14 @@ def _build(lab: Lab, options: Options, say: Say, lock: int) -> None:
         host.power_on(lab, node, lock=lock)
     network.verify(lab)
     for node in NODES:
-        host.wait(lab, node)
-        say(f"{node} ({ADDRESSES[node]}) has booted")
+        failed_units = host.booted(lab, node)
+        if failed_units and not options.image:
+            raise StepFailed(f"{node} has booted{_but(failed_units)}")
+        say(f"{node} ({ADDRESSES[node]}) has booted{_but(failed_units)}")
     version = seed.postgres_version(options.root)
     pair.describe(lab, version, options.dhcp)
     if options.image:
-        say("xCAT is left as the image has it")
+        say(f"xCAT is left as the image has it; see that {lab.cluster_file} fits it")
     else:
         seed.install_both(lab, version)
         say("both hosts have a database and an xCAT of their own, below the mount points")

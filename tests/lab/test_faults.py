@@ -106,12 +106,12 @@ def typed_in(*words: str) -> Callable[[Lab, str], str]:
 
     def run(lab: Lab, node: str) -> str:
         ended = host.exec(lab, node, ("timeout", "2", *words))
-        return f"{ended.returncode} {ended.stdout}{ended.stderr}"
+        return f"{ended.returncode} [{ended.stdout}{ended.stderr}]"
 
     return run
 
 
-USAGE = "1 Unknown option: x\nUsage: makedns [-n]\n"
+USAGE = "1 [Unknown option: x\nUsage: makedns [-n]\n]"
 ADDRESSED = "10.97.0.12/24"
 
 
@@ -157,15 +157,15 @@ CASES = [
     Case(set=("missing", MN2, "cron"), look=shown("cron"), well="=loaded", ill="LoadState=not-found"),
     Case(set=("missing", MN2, DATABASE), look=shown(DATABASE), well="=loaded", ill="LoadState=not-found"),
     Case(set=("broken-zones", MN2), look=started("named"), well=STARTS, ill="unknown option"),
-    Case(set=("hangs", MN2, "makedns"), look=typed_in("makedns", "-x"), well=USAGE, ill="124 "),
+    Case(set=("hangs", MN2, "makedns"), look=typed_in("makedns", "-x"), well=USAGE, ill="124 []"),
     Case(
         set=("fails-command", MN2, "/opt/xcat/sbin/makedns", "3", "it's $HOME"),
         look=typed_in("makedns", "-x"),
         well=USAGE,
-        ill="3 it's $HOME\n",
+        ill="3 [it's $HOME\n]",
     ),
-    Case(set=("lies", MN2, "ip"), look=typed_in("/sbin/ip", "-br", "addr"), well=ADDRESSED, ill="0 "),
-    Case(set=("lies", MN2, "ip"), look=typed_in("/bin/ip", "-br", "addr"), well=ADDRESSED, ill="0 "),
+    Case(set=("lies", MN2, "ip"), look=typed_in("/sbin/ip", "-br", "addr"), well=ADDRESSED, ill="0 []"),
+    Case(set=("lies", MN2, "ip"), look=typed_in("/bin/ip", "-br", "addr"), well=ADDRESSED, ill="0 []"),
 ]
 STOPPED = [  # the database does not run while they are set
     Case(set=("database-owner", MN1), look=started(DATABASE), well=STARTS, ill="must not be owned by root"),

@@ -6,9 +6,12 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,12 +19,12 @@ import pytest
 from hamn_flow.cluster import load
 from hamn_flow.errors import Refused
 from hamn_flow.lab import disk, groups, host, network, pair, requirements
-from hamn_flow.lab.alone import alone
-from hamn_flow.lab.down import down
+from hamn_flow.lab.alone import lock_of
 from hamn_flow.lab.place import ADDRESSES, FILE_SYSTEMS, MN1, MN2, NODES, VIRTUAL_IP, Lab, labelled
 from hamn_flow.lab.status import status
 from hamn_flow.lab.up import Options, up
 from tests.lab.conftest import command, typed
+from tests.real_hosts import traces
 
 # --- without root ------------------------------------------------------------------------------------------------
 
@@ -39,13 +42,17 @@ def test_a_folder_that_an_overlay_could_not_name_is_refused() -> None:
 
 def test_all_that_is_missing_is_said_at_once_with_its_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(requirements, "_HERE", {"no-such-program": "no-such-package"})
     with pytest.raises(Refused) as refused:
         requirements.check(tmp_path, dhcp="isc", stand_ins=True)
+    assert "the lab needs no-such-program, and there is none" in refused.value.sentence
+    assert "a host needs dbus-daemon, perl, sshd, systemd, arping" in refused.value.sentence
+    assert "apt-get install no-such-package first" in refused.value.hint
     with pytest.raises(Refused, match="there is no folder"):
         requirements.check(tmp_path / "none", dhcp="isc", stand_ins=False)
-    assert {"sshd", "named", "dhcpd", "cron"} <= set(refused.value.sentence.replace(",", "").split())
-    assert {"openssh-server", "bind9", "isc-dhcp-server", "cron"} <= set(refused.value.hint.split())
-    assert "bind9" not in requirements.lacking(tmp_path, dhcp="isc", stand_ins=False).values()
+    assert {"sshd", "named", "dhcpd", "cron"} <= set(re.findall(r"[\w-]+", refused.value.sentence))
+    assert {"openssh-server", "bind9", "isc-dhcp-server", "cron"} <= set(re.findall(r"[\w-]+", refused.value.hint))
+    assert "bind9" not in requirements.inside(tmp_path, dhcp="isc", stand_ins=False).values()
 
 
 def test_only_root_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,14 +210,29 @@ def test_a_second_up_changes_nothing(lab: Lab) -> None:
 
 
 @pytest.mark.lab
-def test_the_name_of_a_lab_in_another_folder_is_refused(lab: Lab, tmp_path: Path) -> None:
+def test_labs_of_one_name_in_two_folders_do_not_meet(lab: Lab, tmp_path: Path) -> None:
+    """Not even where of one of them a part is left, as after the machine's own reboot."""
     other = Lab(name=lab.name, directory=tmp_path)
-    refused = typed(other, "up")
-    assert refused.returncode == 5
-    assert "in another folder" in refused.stderr
+    for left in ("mn1", "mn2"):
+        (other.place / left).mkdir(parents=True)
+    lock_of(other).touch()
+    assert [each.role for each in status(other).hosts] == ["off", "off"]
     assert typed(other, "down").returncode == 0
     assert list(tmp_path.iterdir()) == []
-    assert status(lab).hosts[0].role == "active"
+    assert [each.role for each in status(lab).hosts] == ["active", "standby"]
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("what", ["up", "down"])
+def test_a_folder_that_is_not_a_labs_is_left_alone(able: None, tmp_path: Path, what: str) -> None:
+    del able
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "mn1").write_text("years of work")
+    refused = typed(Lab(name="thesis", directory=tmp_path), what)
+    assert refused.returncode == 5
+    assert "is not a lab's folder, as mn1 in it tells" in refused.stderr
+    assert (tmp_path / "thesis" / "mn1").read_text() == "years of work"
+    assert typed(Lab(name="mn1", directory=tmp_path / "thesis"), what).returncode == 5
 
 
 @pytest.mark.lab
@@ -243,23 +265,63 @@ def test_a_power_cycle_takes_what_only_memory_held(lab: Lab) -> None:
 
 
 @pytest.mark.lab
-def test_two_at_once_are_refused(another: Lab) -> None:
-    with alone(another, 0.0):
+def test_two_at_once_are_refused_and_the_first_goes_on(another: Lab) -> None:
+    with begun(another, "has booted") as first:
+        assert json.loads(typed(another, "status", "--json").stdout)["state"] == "changing"
         refused = typed(another, "up")
-    assert refused.returncode == 6
-    assert "another hamn-flow lab command" in refused.stderr
+        assert refused.returncode == 6
+        assert "another hamn-flow lab command" in refused.stderr
+        assert first.wait(90) == 0
+    assert [each.role for each in status(another).hosts] == ["active", "standby"]
 
 
 @pytest.mark.lab
-def test_with_an_image_the_hosts_have_what_it_has(another: Lab) -> None:
+def test_with_an_image_the_hosts_have_what_it_has(another: Lab, image: Path) -> None:
+    """Its xCAT, its units and its files; of their own they have their keys, their names and what they mount."""
     said: list[str] = []
-    up(another, Options(image="/"), said.append)
+    up(another, Options(image=str(image)), said.append)
     assert any(line.endswith(f"lab {another.name} is up") for line in said)
     for node in NODES:
+        for path, text in IMAGE_HAS.items():
+            assert host.run(another, node, "cat", path) == text
+        assert host.run(another, node, "hostname").strip() == node
+        assert host.run(another, node, "systemctl", "is-active", "own").strip() == "active"
         assert host.exec(another, node, ("ls", "/opt/xcat/sbin")).returncode != 0
+    assert host.run(another, MN1, "ssh", "-oBatchMode=yes", MN2, "hostname").strip() == MN2
     assert status(another).hosts[0].role == "standby"
-    down(another, said.append)
-    assert traces(another) == []
+
+
+IMAGE_HAS = {
+    "/opt/xcat/bin/lsdef": "the image's\n",
+    "/etc/xcat/cfgloc": "SQLite:/etc/xcat\n",
+    "/root/.xcat/client-cred.pem": "a certificate\n",
+    "/etc/exports": "/home *(ro)\n",
+}
+_UNIT = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Iterator[Path]:
+    """A root file system with an xCAT: the machine's own, without its units, and with more files."""
+    root, upper = tmp_path / "image", tmp_path / "upper"
+    for folder in (root, upper, tmp_path / "work"):
+        folder.mkdir()
+    units = upper / "etc/systemd/system"
+    for folder in (units / "multi-user.target.wants", upper / "opt/xcat"):
+        folder.mkdir(parents=True)
+    for folder in (units, upper / "opt/xcat"):
+        os.setxattr(folder, "trusted.overlay.opaque", b"y")
+    (units / "own.service").write_text(_UNIT)
+    (units / "multi-user.target.wants" / "own.service").symlink_to("/etc/systemd/system/own.service")
+    layers = f"lowerdir=/,upperdir={upper},workdir={tmp_path / 'work'}"
+    _out("mount", "-t", "overlay", "overlay", "-o", layers, root)
+    try:
+        for path, text in IMAGE_HAS.items():
+            (root / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            (root / path[1:]).write_text(text)
+        yield root
+    finally:
+        _out("umount", root)
 
 
 @pytest.mark.lab
@@ -285,10 +347,10 @@ def test_what_cannot_be_set_up_leaves_nothing(another: Lab, tmp_path: Path) -> N
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("seed", range(8))
-def test_up_killed_anywhere_and_taken_down_leaves_nothing(another: Lab, seed: int) -> None:
-    longest = 1.2 if seed < 6 else 8.0  # seconds: most of it is made at the beginning
-    _killed(another, "up", random.Random(seed).uniform(0.05, longest))  # noqa: S311 - the same each time
+@pytest.mark.parametrize("seed", range(6))
+def test_up_killed_at_its_beginning_and_taken_down_leaves_nothing(another: Lab, seed: int) -> None:
+    """Where most of it is made; and `down` may be killed too."""
+    _killed(another, "up", random.Random(seed).uniform(0.05, 1.2))  # noqa: S311 - the same each time
     if seed % 2:
         _killed(another, "down", random.Random(seed).uniform(0.05, 0.4))  # noqa: S311 - the same each time
     assert typed(another, "down").returncode == 0
@@ -296,6 +358,27 @@ def test_up_killed_anywhere_and_taken_down_leaves_nothing(another: Lab, seed: in
     again = typed(another, "down")
     assert again.returncode == 0
     assert "there is no lab" in again.stdout
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("has booted", signal.SIGINT),
+        ("below the mount points", signal.SIGKILL),
+        ("database and xcatd run", signal.SIGTERM),
+    ],
+)
+def test_up_ended_later_leaves_nothing(another: Lab, said: str, number: signal.Signals) -> None:
+    """By itself where it is asked to end; after a kill by `down`, also while a database and mounts are there."""
+    with begun(another, said) as first:
+        first.send_signal(number)
+        status = first.wait(60)
+    if number is signal.SIGKILL:
+        assert typed(another, "down").returncode == 0
+    else:
+        assert status == 130
+    assert traces(another) == []
 
 
 @pytest.mark.lab
@@ -313,22 +396,21 @@ def _killed(lab: Lab, what: str, after: float) -> None:
     child.wait(30)
 
 
-def traces(lab: Lab) -> list[str]:
-    """All that a lab could have left on this machine."""
-    place, names = str(lab.place), f"hf-{lab.name}-"
-    found = [f"namespace {line}" for line in _out("ip", "netns", "list").splitlines() if names in line]
-    found += [f"loop {line}" for line in _out("losetup", "--list").splitlines() if place in line]
-    found += [f"group {each}" for top in groups.hierarchies() for each in top.glob(f"{names}*")]
-    for process in Path("/proc").glob("[0-9]*"):
+@contextmanager
+def begun(lab: Lab, said: str) -> Iterator[subprocess.Popen[str]]:
+    """An `up` that has come as far as to say this; killed if it outlives the block."""
+    with subprocess.Popen(
+        command(lab, "up"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | _UNBUFFERED
+    ) as child:
+        assert child.stdout
         try:
-            words, mounts = (process / "cmdline").read_bytes(), (process / "mountinfo").read_text()
-        except OSError:
-            continue  # it has ended, or is a zombie
-        if place.encode() in words and int(process.name) != os.getpid():
-            found.append(f"process {process.name}")
-        if place in mounts:
-            found.append(f"mount of {process.name}")
-    return found + [f"folder {lab.place}"] * lab.place.exists()
+            assert any(said in line for line in child.stdout), f"it never said {said!r}"
+            yield child
+        finally:
+            child.kill()
+
+
+_UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 
 
 # --- the disk ----------------------------------------------------------------------------------------------------
