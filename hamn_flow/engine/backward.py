@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.reach import Way, reach
 from hamn_flow.model.events import StepSettled
-from hamn_flow.model.probe import Finding, done
+from hamn_flow.model.probe import Finding, Probe, done
 from hamn_flow.model.run import Decision, Direction, Run, StepRecord, StepState
 from hamn_flow.steps.step import Step
 
 
 def order_of_undo(run: Run) -> tuple[StepRecord, ...]:
-    """What is to be undone: those whose outcome is open first, then the completed ones, last of the plan first.
+    """What is to be undone, last of the plan first.
 
     By the plan, not by the clock: which of two steps of a stage ended first is chance, and a step that fell back and
-    was done again by a resume still belongs before what was built upon it.
+    was done again by a resume, or not to its end, still belongs before what was built upon it.
     """
     mine = [record for record in run.steps if record.ours]
-    return tuple(sorted(mine, key=lambda record: (record.completed == 0, record.position)))[::-1]
+    return tuple(sorted(mine, key=lambda record: record.position, reverse=True))
+
+
+def look_at_open(acting: Acting, step: Step) -> None:
+    """Before anything is undone: wait for what an attempt that was cut off has left running, or raise a halt."""
+    acting.look_at_open(step.name, _looking_back(acting, step))
 
 
 def undo(acting: Acting, step: Step) -> None:
@@ -27,18 +34,13 @@ def undo(acting: Acting, step: Step) -> None:
     unmounted is an act like any other.
     """
     acting.stop_if_asked()
-    seen = acting.step(step.name).seen
-    if step.nothing_to_undo:
-        acting.look_at_open(step.name, lambda: done(step.nothing_to_undo))
-        _undone(acting, step, step.nothing_to_undo)
-        return
-    nodes = acting.links.nodes
+    nodes, seen = acting.links.nodes, acting.step(step.name).seen
     way = Way(
         step=step,
         direction=Direction.BACK,
         objection=lambda: step.objection_to_undo(nodes),
         commands=lambda: step.revert(nodes, seen),
-        look=lambda: step.reverted(nodes, seen),
+        look=_looking_back(acting, step),
     )
     found = acting.look_at_open(step.name, way.look)
     if found.finding is Finding.DONE:
@@ -49,6 +51,14 @@ def undo(acting: Acting, step: Step) -> None:
         _undone(acting, step, f"confirmed by a person; the node said: {found.reason}")
     else:
         raise acting.halt(step.name, found.reason, found.hint, unreachable=True)
+
+
+def _looking_back(acting: Acting, step: Step) -> Callable[[], Probe]:
+    """Whether it is as before; what need not be undone is."""
+    if step.nothing_to_undo:
+        return lambda: done(step.nothing_to_undo)
+    seen = acting.step(step.name).seen
+    return lambda: step.reverted(acting.links.nodes, seen)
 
 
 def _undone(acting: Acting, step: Step, reason: str) -> None:

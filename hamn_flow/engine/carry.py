@@ -9,8 +9,8 @@ from functools import partial
 from itertools import groupby
 
 from hamn_flow.engine.act import Acting
-from hamn_flow.engine.backward import order_of_undo, undo
-from hamn_flow.engine.forward import SETTLED, look_again, settle
+from hamn_flow.engine.backward import look_at_open, order_of_undo, undo
+from hamn_flow.engine.forward import OPEN, SETTLED, look_again, settle
 from hamn_flow.engine.halt import Halt, halt_of, together
 from hamn_flow.engine.machine import START, Checkpoints
 from hamn_flow.errors import HamnError, JournalUnusable, Refused
@@ -50,10 +50,13 @@ class Carrying:
             run = self.acting.now()
             kept = kept_by(run, to)
             checkpoints = self._checkpoints(run, at=run.summary.checkpoint)
-            for record in order_of_undo(run):
-                if record.planned.stage not in kept:
-                    undo(self.acting, self.steps[record.name])
-                    self._retreat(checkpoints, kept)
+            due = [record for record in order_of_undo(run) if record.planned.stage not in kept]
+            for record in due:
+                if record.state in OPEN:
+                    look_at_open(self.acting, self.steps[record.name])
+            for record in due:
+                undo(self.acting, self.steps[record.name])
+                self._retreat(checkpoints, kept)
             self._retreat(checkpoints, kept)
             if kept:
                 self._wait_at(kept[-1])

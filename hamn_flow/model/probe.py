@@ -22,7 +22,7 @@ class Probe:
 
     `seen` is plain data (a frozen dataclass, str, int, tuple, dict, None), or what `revert` takes.
     `warning` is said to the person although the goal is true.
-    `coming` says that it may become true within seconds, with nothing more done.
+    `coming` says that it may become true within seconds, if what makes it true was just done.
     """
 
     finding: Finding
@@ -38,9 +38,9 @@ def done(reason: str, *, seen: Any = None, warning: str = "") -> Probe:
     return Probe(finding=Finding.DONE, reason=reason, seen=seen, warning=warning)
 
 
-def todo(reason: str, *, seen: Any = None, hint: str = "") -> Probe:
-    """The goal is not true, and nothing of it is."""
-    return Probe(finding=Finding.TODO, reason=reason, seen=seen, hint=hint)
+def todo(reason: str, *, seen: Any = None, hint: str = "", coming: bool = False) -> Probe:
+    """The goal is not true, and nothing of it is; or, where it is `coming`, not yet."""
+    return Probe(finding=Finding.TODO, reason=reason, seen=seen, hint=hint, coming=coming)
 
 
 def partial(reason: str, *, seen: Any = None, hint: str = "", coming: bool = False) -> Probe:

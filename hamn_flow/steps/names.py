@@ -113,18 +113,20 @@ class MakeDns(Step):
         """Done when named answers on the virtual IP for each sample node."""
         node = nodes[self.node]
         domain = _domain(node)
-        wrong = []
+        wrong, silent = [], True
         samples = self.samples or resolvable(node)
         for name in samples:
             full = f"{name}.{domain}" if domain and "." not in name else name
             answers, expected = node.get(DnsAnswer(self.server, full)), node.get(ResolvesTo(name))
             if not answers or (expected and not set(answers) & set(expected)):
                 wrong.append(f"{full} ({', '.join(answers) or 'no answer'})")
+                silent = silent and not answers
         if wrong:
             return todo(
                 f"named on {self.server} does not answer rightly for {', '.join(wrong)}",
                 hint=f"Type dig @{self.server} {wrong[0].split()[0]} on {self.node} and look at site.domain, "
                 "site.nameservers and the journal of named; then type hamn-flow resume.",
+                coming=silent,  # named reads its zones after it has started
             )
         return done(
             f"named on {self.server} answers for {', '.join(samples) or 'no node, as none is known by address'}"

@@ -50,11 +50,9 @@ class StartXcatd(StartService):
         missing += [f"no process is `{one}`" for one in TITLES if not any(title.startswith(one) for title in titles)]
         if not missing and node.get(Daemon()) is None:
             missing = ["it does not answer lsxcatd -a"]
-        return (
-            partial(f"started, but {', '.join(missing)}", seen=found.seen)
-            if missing
-            else done("running", seen=found.seen)
-        )
+        if missing:  # its children take their titles and ports after systemd has its word
+            return partial(f"started, but {', '.join(missing)}", seen=found.seen, coming=True)
+        return done("running", seen=found.seen)
 
 
 @dataclass(frozen=True, kw_only=True)
