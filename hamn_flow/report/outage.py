@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hamn_flow.model import events
 from hamn_flow.model.events import Story
 from hamn_flow.model.outage import Outage, Stretch, of_virtual_ip, of_xcat, shared, unobserved
-from hamn_flow.model.run import Run
+from hamn_flow.model.run import Run, StepState
 from hamn_flow.report.line import Line, Span, Tone, hanging, line, seconds_text
 
 _COLUMN = 14
@@ -29,8 +29,8 @@ class Share(NamedTuple):
 class Shares:
     """The outage by what was done meanwhile."""
 
-    steps: dict[str, Share]  # from a step's intent to its outcome
-    between: Share  # no step was at work: they were looked at, or asked for an objection
+    steps: dict[str, Share]  # from a step's first look to its outcome
+    between: Share  # no step was at work: those that had been done were looked at again
     waiting: Share  # nobody knocked: the run waited for a person, or its driver was dead
 
 
@@ -116,21 +116,29 @@ def _how_long(outage: Outage, zone: datetime) -> str:
 
 
 def _worked(story: Story) -> dict[str, list[Stretch]]:
-    """When each step was at work: from its intent, over its retries, to its outcome or the end of its driver."""
+    """When each step was at work: from its first look, over its retries, to its outcome or the end of its driver.
+
+    The steps of a stage are taken up together, when the stage before is settled; going back each has its turn.
+    """
     worked: defaultdict[str, list[Stretch]] = defaultdict(list)
     open_since: dict[str, datetime] = {}
+    turn: datetime | None = None  # since when the next steps are being looked at
     latest: datetime | None = None  # of what a driver did
     for _, at, event in story:
         match event:
             case events.StepBegun():
-                open_since.setdefault(event.step, at)
-            case events.StepSettled() if event.step in open_since:
-                worked[event.step].append(Stretch(open_since.pop(event.step), at))
+                open_since.setdefault(event.step, turn or at)
+            case events.StepSettled() if event.state is not StepState.PENDING:
+                worked[event.step].append(Stretch(open_since.pop(event.step, turn or at), at))
+                turn = at if event.state is StepState.UNDONE else turn
+            case events.CheckpointReached():
+                turn = at
             case events.RunBegun() | events.RunHalted():  # RunBegun: an earlier driver has ended without a word
                 ended = latest if latest and isinstance(event, events.RunBegun) else at
                 for step, begun in open_since.items():
                     worked[step].append(Stretch(begun, ended))
                 open_since.clear()
+                turn = at if isinstance(event, events.RunBegun) else None
         if not isinstance(event, events.NodeSeen | events.Decided):
             latest = at
     return worked
