@@ -39,6 +39,7 @@ from hamn_flow.steps.xcat import (
     MakeConsoles,
     MakeDhcp,
     MakeLeases,
+    NodesDefined,
     StartXcatd,
     TablesReadable,
     XcatAnswers,
@@ -121,22 +122,22 @@ def _allowed(taking: Taking) -> Iterator[Step]:
 def _recognised(taking: Taking) -> Iterator[Stage]:
     """What is mounted must be the pair's own, and xCAT set to the pair's database; guide step 2, the host's name.
 
-    Only now that something is mounted may the daemons start again, by whoever's hand.
+    Only then may the daemons start again, by whoever's hand.
     """
     node, cluster, vip = taking.node, taking.cluster, taking.cluster.virtual_ip
     marked = taking.before.holder not in {None, node}  # the node that let go has seen or written the markers
-    steps: list[Step] = [
+    disks = (
         CheckIdentity(node=node, file_system=one, cluster=cluster.name, marked=marked) for one in cluster.file_systems
-    ]
+    )
     engine = cluster.database.engine
-    steps.append(RecogniseDatabase(node=node, engine=engine, host=vip.address, host_name=vip.host_name))
+    database = RecogniseDatabase(node=node, engine=engine, host=vip.address, host_name=vip.host_name)
+    yield Stage(name="recognise", steps=(*disks, database))
+    steps: list[Step] = list(_allowed(taking))
     if cluster.features.set_host_name:
         steps.append(SetHostName(node=node, host_name=vip.host_name))
-    steps += _allowed(taking)
-    yield Stage(name="recognise", steps=tuple(steps))
     if not marked and not taking.complete:
-        markers = (WriteMarker(node=node, file_system=one, cluster=cluster.name) for one in cluster.file_systems)
-        yield Stage(name="mark", steps=tuple(markers))
+        steps += (WriteMarker(node=node, file_system=one, cluster=cluster.name) for one in cluster.file_systems)
+    yield Stage(name="allow", steps=tuple(steps))
 
 
 def _daemons(taking: Taking) -> Iterator[Stage]:
@@ -153,6 +154,9 @@ def _daemons(taking: Taking) -> Iterator[Stage]:
         yield Stage(name=f"prepare-{order.chief(group)}", steps=tuple(_prepared(taking, group)))
         yield Stage(name=f"start-{order.chief(group)}", steps=(*due, *_starts(taking, group)))
         started |= {service.name for service in group}
+        if "xcatd" in {service.name for service in group} and taking.before.nodes:  # nothing is made of other tables
+            count = NodesDefined(node=taking.node, count=taking.before.nodes)
+            yield Stage(name="nodes-defined", steps=(count,))
         due = list(_made(taking, group, started))
     resolver = UseNameserver(node=taking.node, address=taking.cluster.virtual_ip.address)
     named_last = any(isinstance(step, MakeDns) for step in due)  # it is asked for names only when it has its zones
@@ -203,7 +207,7 @@ def _made(taking: Taking, group: tuple[Service, ...], started: set[str]) -> Iter
     """What can be made, or asked, once a group runs; zones once both xcatd and named do: makedns needs them."""
     names = {service.name for service in group}
     if "xcatd" in names:
-        yield TablesReadable(node=taking.node, count=taking.before.nodes)
+        yield TablesReadable(node=taking.node)
     if taking.complete:
         return
     if taking.cluster.features.dns and {"xcatd", "named"} <= started and names & {"xcatd", "named"}:

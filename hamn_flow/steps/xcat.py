@@ -263,12 +263,38 @@ class TablesReadable(Check):
             return todo(f"tabdump reads nothing of {', '.join(unread)}")
         found = len(read["nodelist"] or ())
         if self.count is not None and found != self.count:
-            return todo(
-                f"{found} nodes are defined, {self.count} were before",
-                hint="Type hamn-flow rollback if these are not the pair's tables; if nodes were added or removed "
-                f"meanwhile, type hamn-flow skip {self.name} --because '...', then hamn-flow resume.",
-            )
+            return _other_nodes(self, found, self.count)
         return done(f"the tables can be read, {found} nodes are defined")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodesDefined(Check):
+    """As many nodes are defined as before, so that nothing is made of another pair's tables, or of empty ones.
+
+    A first failover after a setup has shown empty tables (trinity #431).
+    """
+
+    count: int  # when the run was planned
+
+    @property
+    def what(self) -> str:
+        """Identity."""
+        return "nodes-defined"
+
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when the count agrees."""
+        rows = nodes[self.node].get(Table("nodelist"))
+        if rows is None:
+            return todo("tabdump reads nothing of nodelist")
+        return done(f"{self.count} nodes") if len(rows) == self.count else _other_nodes(self, len(rows), self.count)
+
+
+def _other_nodes(step: Step, found: int, before: int) -> Probe:
+    return todo(
+        f"{found} nodes are defined, {before} were before",
+        hint="Type hamn-flow rollback if these are not the pair's tables; if nodes were added or removed "
+        f"meanwhile, type hamn-flow skip {step.name} --because '...', then hamn-flow resume.",
+    )
 
 
 def leased(node: Node) -> tuple[str, ...]:

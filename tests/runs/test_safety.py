@@ -9,11 +9,12 @@ import pytest
 
 from hamn_flow.engine.begin import confirm, resume, rollback, skip, start
 from hamn_flow.errors import HamnError, Refused, RollbackFailed, StepFailed, Unreachable
+from hamn_flow.facts.storage import Marker
 from hamn_flow.model.command import Command, Key, NodeName
 from hamn_flow.model.pair import OnBusy
 from hamn_flow.model.run import RunState, StepState
 from hamn_flow.simulator.faults import DriverKilled, Fails, Fault, Strikes
-from hamn_flow.simulator.state import Address
+from hamn_flow.simulator.state import Address, File
 from hamn_flow.simulator.world import unwatched
 from tests.runs.conftest import Pair
 
@@ -239,3 +240,40 @@ def test_the_budget_counts_tries_and_not_the_attempts_of_remedies_also_over_a_ki
     with pair.desk() as desk, pytest.raises(StepFailed, match="/install is busy"):
         resume(desk, desk.journal.runs()[0].id)
     assert [attempt.number for attempt in pair.last_run().attempts] == left
+
+
+def jobs_on(pair: Pair, node: str) -> list[str]:
+    return [entry.text.split()[0] for entry in pair.world.state.log if entry.node == node]
+
+
+@only_postgresql
+def test_nothing_is_made_of_tables_that_are_not_the_pairs(pair: Pair) -> None:
+    """A first failover after a setup came to empty tables (trinity #431): no zone, lease or console is made of them."""
+
+    def lose_nodes(node: NodeName, _key: Key | None, command: Command) -> None:
+        if (node, command.argv[:3]) == ("mn2", ("systemctl", "start", "xcatd")):
+            for file_system in pair.world.state.disks.values():
+                for tables in file_system.databases.values():
+                    tables["nodelist"] = []
+
+    pair.world.before = lose_nodes
+    with pair.desk() as desk, pytest.raises(StepFailed, match="0 nodes are defined, 3 were before"):
+        start(desk, PROCEDURE, {})
+    assert not {"makedns", "makedhcp", "makeconservercf"} & set(jobs_on(pair, "mn2"))
+    pair.assert_safe()
+
+
+def test_nothing_may_start_on_a_disk_that_is_another_pairs(pair: Pair) -> None:
+    """Its marker is found only when it is mounted; what keeps the daemons from starting stays."""
+    assert pair.world.run("mn2", "systemctl", "mask", "--runtime", "xcatd").status == 0
+    theirs = File(Marker(cluster="theirs", mount_point="/install", source="UUID=1").text)
+
+    def swap(node: NodeName, _key: Key | None, command: Command) -> None:
+        if node == "mn2" and command.argv[0] == "mount" and "/install" in command.argv:
+            pair.world.state.disks["install"].files["/.hamn-flow"] = theirs
+
+    pair.world.before = swap
+    with pair.desk() as desk, pytest.raises(StepFailed, match="theirs"):
+        start(desk, PROCEDURE, {})
+    assert set(jobs_on(pair, "mn2")) == {"mount", "ip"}
+    pair.assert_safe()
