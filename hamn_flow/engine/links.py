@@ -24,6 +24,7 @@ from hamn_flow.model.pair import Cluster
 from hamn_flow.transport.connection import Connection, Hello, Owner
 
 GRACE = 10.0  # seconds between TERM and KILL, and after KILL
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two tries to hear of a command, each twice the last one
 
 
 class Cancelling(Protocol):
@@ -37,6 +38,13 @@ class Cancelling(Protocol):
 def _only_away(error: BaseException) -> bool:
     """A node that was rebooted is there again, but it is not the one that the command was sent to."""
     return isinstance(error, Unreachable) and not isinstance(error, Rebooted)
+
+
+def _lost(node: NodeName, error: Unreachable) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"the link to {node} was lost while a command was under way: {error.sentence}",
+        hint=f"See that {node} can be reached, then type hamn-flow resume.",
+    )
 
 
 @dataclass
@@ -132,37 +140,41 @@ class Links:
                 held[0].close()
 
     def _wait(self, node: NodeName, key: Key, seconds: float) -> Job:
-        until = self.world.monotonic() + seconds
-        connection: Connection | None = None
-        while True:
-            try:
-                connection = self._connection(node)[0]
-                return connection.wait(key, max(0.0, until - self.world.monotonic()))
-            except Rebooted:
-                raise
-            except Unreachable:
-                if connection:
-                    self._drop(connection)
-                self._find_again(node)
+        """Ask until it ends or so many seconds have passed; OutcomeUnknown if no answer comes for as long as that.
 
-    def _find_again(self, node: NodeName) -> None:
-        """Seek a lost node for as long as the policy says; OutcomeUnknown when it stays away."""
+        To it comes the time that a lost node is sought. A node that answers, but cannot say, has not lost its link.
+        """
+        until = self.world.monotonic() + seconds
+        pause = SHORTEST_PAUSE
+        while True:
+            connection = self._found(node)
+            try:
+                return connection.wait(key, max(0.0, until - self.world.monotonic()))
+            except OutcomeUnknown as error:
+                unknown = error
+            except Unreachable as error:
+                self._drop(connection)
+                unknown = _lost(node, error)
+            if self.world.monotonic() >= until + self.cluster.policy.reconnect:
+                raise unknown
+            self.world.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _found(self, node: NodeName) -> Connection:
+        """A link to a node that may be lost, sought for as long as the policy says; OutcomeUnknown if it stays away."""
         retrying = Retrying(
             stop=stop_after_delay(self.cluster.policy.reconnect),
-            wait=wait_exponential(multiplier=0.1, max=5.0),
+            wait=wait_exponential(multiplier=SHORTEST_PAUSE, max=LONGEST_PAUSE),
             retry=retry_if_exception(_only_away),
             sleep=self.world.sleep,
             reraise=True,
         )
         try:
-            retrying(self._connection, node)
+            return retrying(self._connection, node)[0]
         except Rebooted:
             raise
         except Unreachable as error:
-            raise OutcomeUnknown(
-                f"the link to {node} was lost while a command was under way: {error.sentence}",
-                hint=f"See that {node} can be reached, then type hamn-flow resume.",
-            ) from error
+            raise _lost(node, error) from error
 
     def _connection(self, node: NodeName) -> tuple[Connection, int]:
         tries = self._tries[node]

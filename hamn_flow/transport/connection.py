@@ -67,11 +67,14 @@ class Connection(Protocol):
         ...
 
     def ask(self, key: Key) -> Job:
-        """What became of the key."""
+        """What became of the key; OutcomeUnknown if the node answers, but cannot say."""
         ...
 
     def wait(self, key: Key, seconds: float) -> Job:
-        """Ask until the job is no longer running, at most so many seconds; still running is an answer."""
+        """Ask until the job is no longer running, at most so many seconds; still running is an answer.
+
+        OutcomeUnknown if the node answers, but cannot say.
+        """
         ...
 
     def cancel(self, key: Key, signal: str) -> None:

@@ -349,6 +349,8 @@ class Session:
                 return Job(key=key, state=JobState.DONE, result=_result(question, status, seconds))
             case wire.Standing(state=state):
                 return Job(key=key, state=state)
+            case wire.Failed(reason=reason):
+                raise OutcomeUnknown(f"{self._node} cannot say what became of a job: {reason.strip()}", hint=_RESUME)
         raise self._unfit(question)
 
     def _unfit(self, question: _Question) -> HamnError:

@@ -9,21 +9,25 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 
 import pytest
 
 from hamn_flow.engine.begin import resume, rollback, skip, start
 from hamn_flow.engine.links import Links
-from hamn_flow.errors import Refused, StepFailed, Unreachable
+from hamn_flow.engine.world import World
+from hamn_flow.errors import OutcomeUnknown, Refused, StepFailed, Unreachable
 from hamn_flow.facts.node import Nodes
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import Command, Job, Key
 from hamn_flow.model.events import CommandEnded, Event
+from hamn_flow.model.pair import NodeSpec, Policy
 from hamn_flow.model.probe import Probe, done, todo
 from hamn_flow.model.run import RunState
+from hamn_flow.transport.connection import Connection, Owner
+from hamn_flow.transport.local import connect_local
 from hamn_flow.transport.session import Session
-from tests.engine.conftest import NODE, Bench, kill_wrapper
+from tests.engine.conftest import NODE, Bench, cluster, kill_wrapper
 from tests.engine.test_promises import started
 from tests.engine.toys import Announce, IsThere, Lines, Silent, Write, WriteWhenTold
 from tests.waiting import until
@@ -239,3 +243,57 @@ def test_a_command_of_a_node_that_was_booted_since_is_not_called_never_launched(
         assert resume(desk, run) is RunState.DONE
     assert bench.lines("one") == 1
     assert [command.last_lines for command in bench.run(run).commands] == ["(not known: the node was booted since)"]
+
+
+@dataclass
+class Cutting:
+    """A real connection whose link is lost whenever a job is waited for."""
+
+    real: Connection
+
+    def wait(self, key: Key, seconds: float) -> Job:
+        self.real.close()
+        return self.real.wait(key, seconds)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+
+def cut_each_wait(real: Connection, _jobs: Path) -> Connection:
+    return cast("Connection", Cutting(real))
+
+
+def hide_the_job(real: Connection, jobs: Path) -> Connection:
+    (jobs / "k").touch()  # where its folder should be
+    return real
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said", "keeps_its_link"),
+    [(hide_the_job, r"a cannot say .*: Not a directory", True), (cut_each_wait, "the link to a was lost", False)],
+)
+def test_a_job_of_which_nothing_is_heard_is_unknown_in_the_end(
+    tmp_path: Path, trouble: Callable[[Connection, Path], Connection], said: str, *, keeps_its_link: bool
+) -> None:
+    """It is asked for in growing pauses, past its deadline and the time for which a lost node is sought."""
+    made: list[Connection] = []
+    slept: list[float] = []
+
+    def connect(spec: NodeSpec) -> Connection:
+        assert len(made) < 30, "there is no end to it"
+        real = connect_local(spec, base=str(tmp_path))
+        (jobs,) = tmp_path.glob("*/jobs")
+        made.append(trouble(real, jobs))
+        return made[-1]
+
+    links = Links(
+        cluster=cluster(Policy(reconnect=20.0)),
+        world=World(connect=connect, who="tester", driver="test", monotonic=lambda: sum(slept), sleep=slept.append),
+        owner=Owner(run="run", driver="test"),
+    )
+    with pytest.raises(OutcomeUnknown, match=said):
+        links.attach(NODE, Key("k"), 10.0, lambda _key, _signal: None)
+    links.close()
+    assert sum(slept) >= 30.0
+    assert slept == sorted(slept)
+    assert (len(made) == 1) is keeps_its_link
