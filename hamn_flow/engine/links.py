@@ -200,19 +200,25 @@ class Links:
 
     def _connected(self, node: NodeName) -> tuple[Connection, int]:
         connection = self.world.connect(self.cluster.node(node))
+        try:
+            return connection, self._taken(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _taken(self, connection: Connection) -> int:
+        """The generation at which a new link is ours to use."""
+        node, boot_id = connection.node, connection.hello.boot_id
         if self._closed:
-            connection.close()
             raise Unreachable(f"this driver has let go of {node}")
-        boot_id = connection.hello.boot_id
         if self.known_boots.setdefault(node, boot_id) != boot_id:
-            connection.close()
             raise Rebooted(
                 f"{node} was rebooted while the run was under way",
                 hint="Type hamn-flow resume: it looks at everything again.",
             )
         generation = self._claim(connection)
         self.seen(node, connection.hello, generation)
-        return connection, generation
+        return generation
 
     def _claim(self, connection: Connection) -> int:
         """Raise the generation, unless another driver did so since this one held the node."""
@@ -221,7 +227,6 @@ class Links:
             return hello.generation
         held = self._held.get(connection.node, 0)
         if held and hello.generation > held and hello.owner != self.owner.text:
-            connection.close()
             raise StaleDriver(
                 f"{connection.node} was taken over by another driver: {hello.owner}",
                 hint="Type hamn-flow status where that driver runs.",

@@ -297,3 +297,20 @@ def test_a_job_of_which_nothing_is_heard_is_unknown_in_the_end(
     assert sum(slept) >= 30.0
     assert slept == sorted(slept)
     assert (len(made) == 1) is keeps_its_link
+
+
+def test_a_node_that_cannot_be_claimed_is_let_go_of(tmp_path: Path) -> None:
+    made: list[Connection] = []
+
+    def connect(spec: NodeSpec) -> Connection:
+        made.append(connect_local(spec, base=str(tmp_path)))
+        for generations in tmp_path.glob("*/gen"):
+            generations.rmdir()
+        return made[-1]
+
+    world = World(connect=connect, who="tester", driver="test")
+    links = Links(cluster=cluster(Policy()), world=world, owner=Owner(run="run", driver="test"))
+    with pytest.raises(Unreachable, match="No such file or directory"):
+        links.reach(NODE)
+    with pytest.raises(Unreachable, match="the connection to a was closed"):
+        made[0].ask(Key("k"))
