@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -224,16 +223,20 @@ def test_a_driver_that_dies_takes_its_siblings_along_where_they_go_one_by_one() 
     assert ran == ["first"]
 
 
-class Away:
-    """A world in which a node cannot be reached, and how often that was tried."""
+@dataclass
+class Turn:
+    """A node's turn, and how many have come to wait for it."""
 
-    def __init__(self) -> None:
-        self.tries = 0
+    lock: threading.RLock
+    came: int = 0
 
-    def connect(self, spec: NodeSpec) -> Connection:
-        self.tries += 1
-        time.sleep(0.05)  # the others come meanwhile
-        raise Unreachable(f"{spec.name} does not answer")
+    def __enter__(self) -> None:
+        with LOCK:
+            self.came += 1
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
 
 
 def links_to(connect: Callable[[NodeSpec], Connection]) -> Links:
@@ -242,14 +245,22 @@ def links_to(connect: Callable[[NodeSpec], Connection]) -> Links:
 
 def test_who_waited_while_a_node_was_sought_takes_the_answer() -> None:
     """Or a stage on a dead node would halt after as many timeouts as it has steps."""
-    away = Away()
-    links = links_to(away.connect)
+    tries = 0
+
+    def connect(spec: NodeSpec) -> Connection:
+        nonlocal tries
+        tries += 1
+        until(lambda: turn.came >= MOST)
+        raise Unreachable(f"{spec.name} does not answer")
+
+    links = links_to(connect)
+    links._turns[NODE] = turn = Turn(links._turns[NODE])  # type: ignore[assignment] # all that is used of a lock
     ended = threads([partial(links.reach, NODE)] * MOST)
     assert all(isinstance(error, Unreachable) for error in ended)
-    assert away.tries <= 2
+    assert tries == 1
     with pytest.raises(Unreachable):
         links.reach(NODE)
-    assert away.tries <= 3, "and a later one tries anew"
+    assert tries == 2, "a later one tries anew"
 
 
 def test_a_driver_that_has_left_does_not_claim_a_node(bench: Bench) -> None:
