@@ -99,17 +99,21 @@ def test_a_second_operator(pair: Pair, begin: Begin, tmp_path: Path) -> None:
 def test_a_command_that_hangs_is_ended_with_all_that_it_started(
     pair: Pair, tmp_path: Path, command: str, step: str
 ) -> None:
-    """Then the run waits, and goes on when the cause is mended."""
+    """Then the run waits, and goes on when the cause is mended.
+
+    It has halted at that command before, so that the short deadline is that of no other one.
+    """
     here, there = pair.roles()
     node = here if command == "umount" else there
-    impatient = with_policy(pair, tmp_path, attempts=1, deadline_factor=0.1)
     with watched(pair.lab) as standing:
+        with faults.during(pair.lab, "fails-command", node, command, "1"):
+            halted(pair, *with_policy(pair, tmp_path, attempts=1), "start", STARTED)
         with faults.during(pair.lab, "hangs", node, command):
-            halted(pair, *impatient, "start", STARTED)
+            halted(pair, *with_policy(pair, tmp_path, attempts=1, deadline_factor=0.1), "resume")
             assert not runs(pair, node, ("sleep",))
             story = pair.last_run()
             assert state(story, f"{node}.{step}./install") == "failed"
-            assert [each["status"] for each in commands(story, f"{node}.{step}./install")] == [-15]
+            assert [each["status"] for each in commands(story, f"{node}.{step}./install")] == [1, -15]
         pair.succeed("resume", "--yes")
     assert_once(pair, pair.last_run())
     pair.assert_active(there)
