@@ -63,6 +63,8 @@ class Hangs(Fault):
 class Lingers(Fault):
     """A job goes on running until the world is told to finish it; only then it takes effect."""
 
+    outlives: bool = False  # or until a later driver waits for it
+
 
 @dataclass(frozen=True, kw_only=True)
 class LinkLost(Fault):

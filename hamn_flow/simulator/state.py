@@ -160,12 +160,15 @@ class PostgresInstall:
 
 @dataclass
 class KeyedJob:
-    """A launched command; `command` is kept while it is still to take effect, by itself or when it is `awaited`."""
+    """A launched command; `command` is kept while it is still to take effect: by itself, or when it is waited for.
+
+    The latter by a driver of the generation `awaited`, or of a newer one.
+    """
 
     state: JobState
     result: Result | None = None
     command: Command | None = None
-    awaited: bool = False
+    awaited: int | None = None
 
 
 @dataclass

@@ -252,8 +252,9 @@ class World:
     def wait(self, name: NodeName, key: Key) -> Job:
         """The same; a job that only waits to be waited for ends now."""
         with self.changed:
-            job = self._reached(name).launcher.jobs.get(key)
-            if job is not None and job.awaited:
+            launcher = self._reached(name).launcher
+            job = launcher.jobs.get(key)
+            if job is not None and job.awaited is not None and job.awaited <= launcher.generation:
                 self.finish(name, key)
             return self.ask(name, key)
 
@@ -293,8 +294,10 @@ class World:
             job.command = None
             self._record(node, key, command, None)
         elif any(isinstance(fault, LinkLost | DriverKilled) and fault.moment is Moment.DURING for fault in struck):
-            job.awaited = True
-        elif not any(isinstance(fault, Lingers) for fault in struck):
+            job.awaited = node.launcher.generation
+        elif lingers := [fault for fault in struck if isinstance(fault, Lingers)]:
+            job.awaited = node.launcher.generation + 1 if lingers[0].outlives else None
+        else:
             said = _said_instead(struck)
             if said is None and self.pace > 0:
                 timer = threading.Timer(self.pace * usual(words_of(command)), self.finish, (node.name, key))
@@ -306,7 +309,7 @@ class World:
     def _end(self, node: Node, key: Key, job: KeyedJob, result: Result) -> None:
         if job.command is not None:
             self._record(node, key, job.command, result.status)
-        job.state, job.result, job.command, job.awaited = JobState.DONE, result, None, False
+        job.state, job.result, job.command, job.awaited = JobState.DONE, result, None, None
         self.changed.notify_all()
 
     def _record(self, node: Node, key: Key, command: Command, status: int | None) -> None:

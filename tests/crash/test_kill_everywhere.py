@@ -1,4 +1,4 @@
-"""The driver is killed by SIGKILL at every commit and before, during and after every command; nothing is lost.
+"""The driver is killed by SIGKILL at every commit, before, during and after every command, and over several at once.
 
 The driver is a process of its own with the world in another. Resumed, the world equals that of an undisturbed run;
 rolled back, the one before; a rollback killed and resumed likewise. In every case no invariant was ever broken and
@@ -16,14 +16,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, Self
 
 import pytest
 
 from hamn_flow.journal import read
+from hamn_flow.model.command import JobState
+from hamn_flow.model.events import CommandLaunched
 from hamn_flow.model.run import RunState
-from hamn_flow.simulator.faults import DriverKilled, Moment
+from hamn_flow.simulator.faults import DriverKilled, Lingers, Moment
 from hamn_flow.simulator.world_process import WorldProcess
 from tests.crash.zygote import Order
 
@@ -35,14 +38,19 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """Where the driver is killed: before its n-th commit, or around its n-th command; both from 1."""
+    """Where the driver is killed: before its n-th commit, or around its n-th command; both from 1.
+
+    The commands from `lingers` on, where there is one, still run when the next driver waits for them.
+    """
 
     commit: int = 0
     command: int = 0
     moment: Moment = Moment.BEFORE
+    lingers: int = 0
 
     def __str__(self) -> str:
-        return f"commit {self.commit}" if self.commit else f"{self.moment} command {self.command}"
+        told = f"commit {self.commit}" if self.commit else f"{self.moment} command {self.command}"
+        return f"{told} from {self.lingers} on" if self.lingers else told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +73,8 @@ class Drivers:
         self.world.driver(pid)
         if point and point.command:
             self.world.fault(DriverKilled(passes=point.command - 1, moment=point.moment))
+        if point and point.lingers:
+            self.world.fault(Lingers(passes=point.lingers - 1, times=0, outlives=True))
         self.go()
         return self.ended()
 
@@ -114,6 +124,15 @@ class Drivers:
     def run_state(self) -> RunState | None:
         with read(self.journal) as reader:
             return next((summary.state for summary in reader.runs()), None)
+
+    def commands(self) -> Counter[tuple[str, str]]:
+        """How often each command ran on each node."""
+        return Counter((str(line.node), line.text) for line in self.world.log())
+
+    def running(self) -> int:
+        """How many commands run on the nodes now."""
+        jobs = (job for node in self.world.state().nodes.values() for job in node.launcher.jobs.values())
+        return sum(job.state is JobState.RUNNING for job in jobs)
 
     def assert_nothing_ran_twice(self, point: Point) -> None:
         state = self.world.state()
@@ -165,6 +184,21 @@ def mine(all_points: Sequence[Point], shard: int) -> Sequence[Point]:
     return all_points[shard::SHARDS]
 
 
+def side_by_side(journal: Path) -> list[Point]:
+    """For each stage that launches several commands at once, the k-th of them, from the second on; so many run then."""
+    with read(journal) as reader:
+        run = reader.run("crashy")
+        launched = [event.step for _, _, event in reader.events("crashy") if isinstance(event, CommandLaunched)]
+    found: list[Point] = []
+    first = 1
+    for _, group in groupby(launched, key=lambda step: run.step(step).planned.stage):
+        steps = list(group)
+        last = first + len(set(steps))  # a step launches its second command when its first has ended
+        found += [Point(command=k, moment=Moment.AFTER, lingers=first) for k in range(first + 1, last)]
+        first += len(steps)
+    return found
+
+
 def commits_in(journal: Path) -> int:
     """How often a driver committed: events of one commit bear the same time, to the microsecond."""
     with read(journal) as reader:
@@ -209,6 +243,34 @@ def test_killed_anywhere_on_its_way_a_run_is_resumed_or_rolled_back(
         cases += 2
     record_property("cases", cases)
     record_property("of", f"the driver of a planned failover killed, then resumed and rolled back ({drivers.database})")
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("half", range(2))
+@pytest.mark.parametrize("database", ["postgresql"])
+def test_killed_while_commands_of_a_stage_run_side_by_side_a_run_is_resumed_or_rolled_back(
+    drivers: Drivers, half: int, record_property: Callable[[str, object], None]
+) -> None:
+    before = drivers.world.digest()
+    assert drivers.drive("start") == 0
+    undisturbed, commands = drivers.world.digest(), drivers.commands()
+    points = side_by_side(drivers.journal)[half::2]
+    for point in points:
+        drivers.forget()
+        drivers.killed("start", point)
+        assert drivers.running() > point.command - point.lingers, point
+        snapshot = drivers.save("killed")
+        assert drivers.drive("resume") == 0, point
+        assert drivers.world.digest() == undisturbed, point
+        assert drivers.commands() == commands, point
+        drivers.assert_nothing_ran_twice(point)
+        drivers.load("killed", snapshot)
+        assert drivers.drive("rollback") == 0, point
+        assert drivers.world.digest() == before, point
+        assert drivers.running() == 0, point
+        drivers.assert_nothing_ran_twice(point)
+    record_property("cases", 2 * len(points))
+    record_property("of", f"the driver killed while several commands ran, resumed and rolled back ({drivers.database})")
 
 
 @pytest.mark.timeout(1200)

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from hamn_flow.catalog import Catalog
 from hamn_flow.engine.begin import Desk, resume, rollback, start
-from hamn_flow.engine.world import World
+from hamn_flow.engine.world import Knock, World
 from hamn_flow.errors import HamnError
 from hamn_flow.journal import drive
+from hamn_flow.model.outage import Answer
 from hamn_flow.model.run import Holder
 from hamn_flow.simulator import standard_cluster
 from hamn_flow.simulator.world_process import connect_socket
@@ -39,6 +40,19 @@ class Order:
     @property
     def line(self) -> str:
         return json.dumps(asdict(self))
+
+
+def scripted_knock() -> Knock:
+    """Hears another answer each time, so that each is a commit of its own, and after three of them cannot knock."""
+    answers = iter([Answer.XCATD, Answer.NOTHING, Answer.XCATD])
+
+    def knock(_address: str, _port: int, _seconds: float) -> Answer:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise OSError("nobody knocks any more") from None
+
+    return knock
 
 
 def drive_as_told(order: Order, catalog: Catalog) -> int:
@@ -61,6 +75,8 @@ def drive_as_told(order: Order, catalog: Catalog) -> int:
         driver=str(os.getpid()),
         sleep=lambda _seconds: None,
         new_run_id=lambda: "crashy",
+        knock=scripted_knock(),
+        knock_pause=0.0,
     )
     holder = Holder(pid=os.getpid(), host="here", user="tester", since=now(), what=order.verb)
     try:

@@ -108,6 +108,14 @@ def test_a_lingering_job_takes_effect_when_it_ends(driver: Driver) -> None:
     assert (driver.link.ask(KEY).state, driver.mounted) == (JobState.DONE, False)
 
 
+def test_a_job_that_outlives_its_driver_ends_when_the_next_one_waits(driver: Driver) -> None:
+    driver.world.fault(Lingers(outlives=True))
+    driver.launch()
+    assert (driver.link.wait(KEY, 0.0).state, driver.mounted) == (JobState.RUNNING, True)
+    driver.link.raise_generation(OWNER)
+    assert (driver.link.wait(KEY, 0.0).state, driver.mounted) == (JobState.DONE, False)
+
+
 @pytest.mark.parametrize(("signal", "status"), [("TERM", -15), ("KILL", -9)])
 def test_a_hanging_job_ends_when_it_is_cancelled(driver: Driver, signal: str, status: int) -> None:
     driver.world.fault(Hangs())
