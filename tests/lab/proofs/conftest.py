@@ -38,14 +38,23 @@ def begin(pair: Pair) -> Iterator[Begin]:
             driver.communicate(timeout=30)
 
 
-@pytest.fixture(scope="session")
-def brisk(lab: Lab) -> None:
+@pytest.fixture
+def brisk(lab: Lab) -> Iterator[None]:
     """The controlling side believes less long that a silent host is there, and so finds sooner that it is away.
 
     A hardware address that answered is believed for half a minute, then after five seconds it is asked for three times,
     a second apart, before a connection ends with "No route to host" (arp(7)).
     """
     settings = {"base_reachable_time_ms": 1000, "delay_first_probe_time": 1, "retrans_time_ms": 200}
-    words = (f"net.ipv4.neigh.{BRIDGE}.{key}={value}" for key, value in settings.items())
-    ended = control.run(lab, ("sysctl", "--write", *words))
+    names = {f"net.ipv4.neigh.{BRIDGE}.{key}": value for key, value in settings.items()}
+    before = sysctl(lab, "--values", *names).split()
+    sysctl(lab, "--write", *(f"{name}={value}" for name, value in names.items()))
+    yield
+    sysctl(lab, "--write", *(f"{name}={value}" for name, value in zip(names, before, strict=True)))
+
+
+def sysctl(lab: Lab, *words: str) -> str:
+    """The kernel's settings on the controlling side."""
+    ended = control.run(lab, ("sysctl", *words))
     assert ended.returncode == 0, ended.stderr
+    return ended.stdout

@@ -15,6 +15,7 @@ from hamn_flow.journal import read
 from hamn_flow.lab import faults, host
 from hamn_flow.lab.place import DOMAIN, FILE_SYSTEMS
 from hamn_flow.model.run import Direction, Run, StepState
+from hamn_flow.steps.exports import ExportAgain
 from hamn_flow.steps.step import Check, Step
 from tests.lab.proofs import served
 from tests.lab.proofs.driving import with_policy
@@ -63,12 +64,26 @@ def test_a_finished_failover_is_undone_by_every_class_of_step(pair: Pair, tmp_pa
     standing.assert_moved(here, there, here)
     standing.assert_taken_once(here, there, here)
 
-    back = newest(pair)
-    did = {record.name: thaw(record.planned) for record in forward.steps if record.acted}
+    did = undone_since(forward, newest(pair))
     assert classes(did) == classes(changing(forward)), "some class had nothing to do"
-    assert {name for name in did if back.step(name).state is not StepState.UNDONE} == set()
-    undone = {row.step for row in back.commands if row.direction is Direction.BACK and row.status == 0}
-    assert {name for name, step in did.items() if not step.nothing_to_undo} - undone == set()
+
+
+def test_an_activation_while_nobody_has_the_role_is_undone(pair: Pair) -> None:
+    """What to export, nobody can be asked: the host's own list says it, which here nobody but hamn-flow reads."""
+    here, there = pair.roles()
+    pair.succeed("start", "deactivate", f"node={here}", "--yes")
+    with nothing_exported_at_start(pair, there):
+        before = served.standing_of(pair, there)
+        with watched(pair.lab) as standing:
+            pair.succeed("start", "activate", f"node={there}", "--yes")
+            pair.assert_active(there)
+            forward = newest(pair)
+            pair.succeed("rollback", forward.summary.id, "--yes")
+        assert served.standing_of(pair, there) == before
+    assert [node for node in (here, there) if not pair.empty(node)] == []
+    standing.assert_never_two()
+    assert standing.holders() == [(), (there,), ()]
+    assert ExportAgain.__name__ in classes(undone_since(forward, newest(pair)))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +114,15 @@ def test_a_failover_that_halts_half_way_goes_back_from_there(
     assert standing.answerers() == [hosts[word] for word in answering.split()]
     assert standing.holders()[-1] == (here,)
     assert {record.name for record in halted.steps if record.acted and back.step(record.name).ours} == set()
+
+
+def undone_since(forward: Run, back: Run) -> dict[str, Step]:
+    """What a run had done, all of which was undone, each by commands of its own where there was something to undo."""
+    did = {record.name: thaw(record.planned) for record in forward.steps if record.acted}
+    assert {name for name in did if back.step(name).state is not StepState.UNDONE} == set()
+    undone = {row.step for row in back.commands if row.direction is Direction.BACK and row.status == 0}
+    assert {name for name, step in did.items() if not step.nothing_to_undo} - undone == set()
+    return did
 
 
 def newest(pair: Pair) -> Run:
@@ -140,3 +164,17 @@ def work_for_each_class(pair: Pair, here: str, there: str) -> Iterator[None]:
         for node in (here, there):
             pair.inside(node, "hostname", node)
             pair.tried(node, "exportfs", "-u", _BY_HAND)
+
+
+@contextmanager
+def nothing_exported_at_start(pair: Pair, node: str) -> Iterator[None]:
+    """A host's NFS server does not export what the host lists when it starts, so that it is left for a step to do."""
+    drop_in = "/run/systemd/system/nfs-server.service.d/proof.conf"
+    pair.inside(node, "mkdir", "--parents", str(Path(drop_in).parent))
+    host.write(pair.lab, node, drop_in, "[Service]\nExecStartPre=\n")
+    pair.inside(node, "systemctl", "daemon-reload")
+    try:
+        yield
+    finally:
+        pair.inside(node, "rm", "--force", drop_in)
+        pair.inside(node, "systemctl", "daemon-reload")
