@@ -100,7 +100,7 @@ def dump(host: Host) -> Result:
     try:
         _, tables = _tables(host)
     except NoAnswerError as error:
-        errors = "".join(f"Error running tabdump {name}: {error}\n" for name in TABLE_NAMES if name not in NOT_DUMPED)
+        errors = "".join(f"Error running tabdump {name}: {error}" for name in TABLE_NAMES if name not in NOT_DUMPED)
     else:
         for name in TABLE_NAMES:
             if name not in NOT_DUMPED:

@@ -19,12 +19,21 @@ from hamn_flow.facts.xcat import (
     Xcatd,
     XcatVersion,
 )
+from hamn_flow.steps.xcat import TITLES
 from tests.conformance.row import MN2, NotReadable, Row, Saying, There, asks, does
-from tests.conformance.vocabulary import listens, prepared, runs, start, stop, the_unit, without
+from tests.conformance.vocabulary import (
+    listens,
+    prepared,
+    runs,
+    start,
+    stop,
+    the_unit,
+    without,
+)
 
 VIP = "10.97.0.100"
 DUMP = "/var/backups/conformance"
-DATABASE = "postgresql@15-main"
+DATABASE, DHCPD = "postgresql@15-main", "isc-dhcp-server"
 NO_DAEMON: dict[str, Any] = {
     "status": 111,
     "output": "",
@@ -58,6 +67,11 @@ def site(rows: tuple[dict[str, str], ...] | None) -> dict[str, str] | None:
 def the_master(rows: tuple[dict[str, str], ...] | None) -> object:
     found = site(rows)
     return found and found.get("master")
+
+
+def not_shared(rows: tuple[dict[str, str], ...] | None) -> bool:
+    """Whether the site table can be read, and is not the pair's."""
+    return rows is not None and the_master(rows) != VIP
 
 
 def the_dump(there: There) -> object:
@@ -102,14 +116,21 @@ TABLES = (
         read=lambda rows: [(row["netname"], row["net"], row["mgtifname"]) for row in rows or ()],
         means=[("10_97_0_0-255_255_255_0", "10.97.0.0", "eth0")],
     ),
-    asks("a table that is not there", Table("nosuch"), means=None, status=None, errors="…"),
+    asks(
+        "a table that is not there",
+        Table("nosuch"),
+        means=None,
+        status=1,
+        output="",
+        errors="Error: […]: No such table: nosuch\n",
+    ),
     asks("a table where xcatd does not run", Table("site"), means=None, node=MN2, **NO_DAEMON),
     asks("a table past xcatd", Table("site", bypass=True), read=the_master, means=VIP),
     asks(
         "a table past xcatd, where nothing is mounted: the node's own",
         Table("site", bypass=True),
-        read=lambda rows: (rows is not None, the_master(rows) == VIP),
-        means=(True, False),
+        read=not_shared,
+        means=True,
         node=MN2,
         output="#key,value,comments,disable\n…",
     ),
@@ -118,9 +139,10 @@ TABLES = (
         Table("site"),
         means=None,
         given=(prepared(stop(DATABASE), start(DATABASE)),),
-        status=None,
-        output="…",
-        errors="…",
+        status=1,
+        output="",
+        errors="Error: […]: Could not connect to the database. Database handle not defined.\n"
+        f'connection to server at "{VIP}", port 5432 failed: Connection refused\n…',
         sees=((lambda there: there.get(Table("site", bypass=True)), None), (lambda there: there.get(Daemon()), XCATD)),
     ),
     asks(
@@ -158,7 +180,7 @@ MADE = (
         xcat("makedhcp", "-n"),
         errors="Warning: […]: No dynamic range specified for 10.97.0.0. …\n",
         output="Renamed existing dhcp configuration file to  /etc/dhcp/dhcpd.conf.xcatbak\n",
-        sees=((the_unit("isc-dhcp-server"), ("loaded", "active")), (listens("udp/67"), True)),
+        sees=((the_unit(DHCPD), ("loaded", "active")), (listens("udp/67"), True)),
         undo=(xcat("makedhcp", "-a"),),
     ),
     does(
@@ -174,10 +196,9 @@ MADE = (
     does(
         "leases are made while the DHCP server is stopped",
         xcat("makedhcp", "-a"),
-        given=(prepared(stop("isc-dhcp-server"), start("isc-dhcp-server")),),
-        status=None,
-        output="…",
-        errors="…",
+        given=(prepared(stop(DHCPD), start(DHCPD)),),
+        status=1,
+        errors="Error: […]: Unable to connect to the DHCP server by OMAPI\n",
         sees=((lambda there: there.get(LeasesOf("cn1")), ""),),
     ),
     does(
@@ -205,7 +226,14 @@ ASKED = (
         means="cn1: ip-address = 10.97.0.21, hardware-address = aa:bb:cc:dd:ee:01",
         output="cn1: ip-address = 10.97.0.21, hardware-address = aa:bb:cc:dd:ee:01\n",
     ),
-    asks("the lease of nobody", LeasesOf("nobody"), means="", status=None, output="…", errors="…"),
+    asks(
+        "the lease of nobody",
+        LeasesOf("nobody"),
+        means="",
+        status=1,
+        output="",
+        errors="Error: […]: Invalid nodes and/or groups in noderange: nobody\n",
+    ),
     asks("a lease where xcatd does not run", LeasesOf("cn1"), means="", node=MN2, **NO_DAEMON),
     asks("the consoles", Consoles(), read=lambda found: found[:1], means=("cn1",), output="cn1\n…"),
     asks(
@@ -243,7 +271,7 @@ DUMPS = (
         node=MN2,
         given=(discarding,),
         output=f" Creating {DUMP} for database dump\nBackup Complete.\n",
-        errors="…",
+        errors=f"Error running tabdump bootparams: {NO_DAEMON['errors']}Error running tabdump boottarget: …",
         sees=((the_dump, (0, False)),),
     ),
     asks(
@@ -276,10 +304,8 @@ DAEMON = (
         given=(prepared(stop("xcatd"), start("xcatd")),),
         sees=(
             (the_unit("xcatd"), ("loaded", "active")),
-            (runs("xcatd: SSL listener"), True),
-            (runs("in.tftpd"), True),
-            (listens("tcp/3001"), True),
-            (listens("tcp/3002"), True),
+            *((runs(title), True) for title in (*TITLES, "in.tftpd")),
+            *((listens(port), True) for port in ("tcp/3001", "udp/3001", "tcp/3002", "tcp/3003")),
             (lambda there: there.get(Daemon()), XCATD),
         ),
     ),
