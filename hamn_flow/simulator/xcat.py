@@ -30,6 +30,14 @@ def _unit(host: Host, daemon: str) -> Unit | None:
     return next((unit for unit in host.node.units.values() if unit.daemon == daemon), None)
 
 
+def _restart(host: Host, unit: Unit | None) -> bool:
+    """Stop a daemon's unit, where there is one, and start it; whether it runs then."""
+    if unit is None:
+        return True
+    stop(host.state, host.node, unit)
+    return not start(host.state, host.node, unit)
+
+
 def _where(host: Host) -> Location:
     """The database location: as it lies there now when xcatd is bypassed, else as the running xcatd read it."""
     if host.environment.get("XCATBYPASS"):
@@ -109,7 +117,10 @@ def dump(host: Host) -> Result:
 
 
 def makedns(host: Host) -> Result:
-    """`makedns -n`: zones made anew from the node definitions and /etc/hosts; named is started again."""
+    """`makedns -n`: zones made anew from the node definitions and /etc/hosts; named is started again.
+
+    Its status is 0 also where named did not start; that of makedhcp is not (xcat-core #6027).
+    """
     if host.words != ("-n",):
         raise host.unknown()
     host.change()
@@ -125,14 +136,13 @@ def makedns(host: Host) -> Result:
         "Getting reverse zones, this may take several minutes for a large cluster.\n"
         "Completed getting reverse zones.\nUpdating zones.\nCompleted updating zones.\nRestarting bind9\n"
     )
-    if named is not None:
-        stop(host.state, host.node, named)
-        start(host.state, host.node, named)
+    if not _restart(host, named):
+        return ok(text, f"Error: [{host.node.host_name}]: failed to start named.\n")
     text += (
         "Restarting named complete\nUpdating DNS records, this may take several minutes for a large cluster.\n"
         "Completed updating DNS records.\nDNS setup is completed\n"
     )
-    if named is not None and named.active:
+    if named is not None:
         own = {name: address for name, address in known.items() if address == settings.get("master")}
         host.node.zones = {name: known[name] for name in names} | own
     return ok(text)
@@ -153,13 +163,13 @@ def makedhcp(host: Host) -> Result:
                 host.write(f"{path}.xcatbak", old.content)
             host.write(path, "".join(f"subnet {row['net']} netmask {row['mask']} {{\n}}\n" for row in nets))
             host.node.leases.clear()
-            if unit is not None:
-                stop(host.state, host.node, unit)
-                start(host.state, host.node, unit)
             words = "If hardware discovery is being used, a dynamic range is required."
             head = f"Warning: [{host.node.host_name}]: No dynamic range specified for"
             warnings = "".join(f"{head} {row['net']}. {words}\n" for row in nets)
             renamed = f"Renamed existing dhcp configuration file to  {path}.xcatbak\n" if old else ""
+            if not _restart(host, unit):
+                failure = f"Error: [{host.node.host_name}]: Failed to start the DHCP server.\n"
+                return refused(1, warnings + failure, renamed)
             return ok(renamed, warnings)
         case ("-a",):
             host.change()

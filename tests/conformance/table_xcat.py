@@ -22,8 +22,11 @@ from hamn_flow.facts.xcat import (
 from hamn_flow.steps.xcat import TITLES
 from tests.conformance.row import MN2, NotReadable, Row, Saying, There, asks, does
 from tests.conformance.vocabulary import (
+    afterwards,
+    hold,
     listens,
     prepared,
+    release,
     runs,
     start,
     stop,
@@ -182,6 +185,31 @@ MADE = (
         output="Renamed existing dhcp configuration file to  /etc/dhcp/dhcpd.conf.xcatbak\n",
         sees=((the_unit(DHCPD), ("loaded", "active")), (listens("udp/67"), True)),
         undo=(xcat("makedhcp", "-a"),),
+    ),
+    does(
+        "DNS is made, and named does not start: that is said, and the status is 0",
+        xcat("makedns", "-n"),
+        given=(afterwards(xcat("makedns", "-n")), prepared(hold("named"), release("named"))),
+        output="Handling cn1 in /etc/hosts.\n…Completed updating zones.\nRestarting bind9\n",
+        errors="Error: […]: failed to start named.\n",
+        sees=(
+            (the_unit("named"), ("masked", "inactive")),
+            (lambda there: there.get(DnsAnswer(VIP, "cn1.lab")), ()),
+        ),
+    ),
+    does(
+        "DHCP is made, and its server does not start: that is said, and the status is 1",
+        xcat("makedhcp", "-n"),
+        given=(
+            afterwards(xcat("makedhcp", "-a")),
+            afterwards(start(DHCPD)),
+            prepared(hold(DHCPD), release(DHCPD)),
+        ),
+        status=1,
+        output="Renamed existing dhcp configuration file to  /etc/dhcp/dhcpd.conf.xcatbak\n",
+        errors="Warning: […]: No dynamic range specified for 10.97.0.0. …\n"
+        "Error: […]: Failed to start the DHCP server.\n",
+        sees=((the_unit(DHCPD), ("masked", "inactive")), (listens("udp/67"), False)),
     ),
     does(
         "leases are made",

@@ -66,6 +66,19 @@ def prepared(do: Saying, undo: Saying) -> Given:
     return given
 
 
+def afterwards(command: Saying) -> Given:
+    """A command that leads back, when all else has been put back."""
+
+    @contextmanager
+    def given(there: There) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            there.do(command(there))
+
+    return given
+
+
 def mounted(point: str) -> Given:
     """A shared file system mounted beforehand, and unmounted afterwards where the row has not done it."""
 
