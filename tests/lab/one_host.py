@@ -13,14 +13,16 @@ from pathlib import Path
 
 from hamn_flow.facts import scripts
 from hamn_flow.facts.services import Processes
+from hamn_flow.lab.seed import postgres_version
 from hamn_flow.model.command import Result
+from tests.real_hosts import unable
 from tests.waiting import until
 
 STAND_INS = Path(__file__).parents[2] / "hamn_flow" / "lab" / "stand_ins" / "root"
 NAME, VIRTUAL_IP = "mn", "10.97.0.100"
 SECONDS = 60  # after which a command counts as hung
 PASSWORD = "the-word-in-cfgloc"  # noqa: S105 - of a database that nobody else sees
-POSTGRES = "/usr/lib/postgresql/15/bin"
+POSTGRES = f"/usr/lib/postgresql/{postgres_version(Path('/'))}/bin"
 DATA = "/var/lib/postgresql/own"
 ENVIRONMENT = ("env", "-i", "LC_ALL=C", "HOME=/root", "PATH=/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
 XCATD = ("/opt/xcat/sbin/xcatd", "-p", "/run/xcatd.pid")
@@ -28,7 +30,7 @@ XCATD = ("/opt/xcat/sbin/xcatd", "-p", "/run/xcatd.pid")
 _FIRST = ("perl", "-e", '$| = 1; $SIG{CHLD} = "IGNORE"; print "there\\n"; <STDIN>')
 
 
-def missing() -> str:
+def _missing() -> str:
     """What this machine lacks to run such a host; empty if nothing."""
     probe = subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False, capture_output=True)
     if probe.returncode:
@@ -36,7 +38,7 @@ def missing() -> str:
     modules = ["perl", "-MDBD::Pg", "-MDBD::SQLite", "-e", "1"]
     if subprocess.run(modules, check=False, capture_output=True).returncode:
         return "needs libdbd-pg-perl and libdbd-sqlite3-perl"
-    return "" if Path(POSTGRES, "initdb").exists() else "needs postgresql-15"
+    return "" if Path(POSTGRES, "initdb").exists() else "needs postgresql"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +159,8 @@ def _ended(words: list[str], text_in: str = "") -> Result:
 @contextmanager
 def standing(place: Path) -> Iterator[OneHost]:
     """A host with the stand-ins, no tables, and PostgreSQL at the virtual IP with an empty xcatdb."""
+    if why := _missing():
+        unable(why)
     namespaces = ("--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child")
     with subprocess.Popen(["unshare", *namespaces, *_FIRST], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
         try:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from hamn_flow.steps.xcat import TITLES
-from tests.lab.one_host import NAME, XCATD, OneHost, missing, standing
+from tests.lab.one_host import NAME, XCATD, OneHost, standing
 from tests.waiting import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = pytest.mark.lab
 
 DATABASE = ("service=xcat",)
 NO_HANDLE = f"Error: [{NAME}]: Could not connect to the database. Database handle not defined.\n"

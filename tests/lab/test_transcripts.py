@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.one_host import NAME, OneHost, missing, standing
+from tests.lab.one_host import NAME, OneHost, standing
 from tests.lab.transcript import Transcript, transcripts
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = pytest.mark.lab
 
 NODE = ("groups=compute,all", "mac=aa:bb:cc:dd:ee:01", "mgt=ipmi", "cons=ipmi")
 NETWORK = ("net=10.97.0.0", "mask=255.255.255.0", "mgtifname=eth0", "gateway=<xcatmaster>", "mtu=1500")
