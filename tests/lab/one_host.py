@@ -6,6 +6,7 @@ Nothing of it is left when it ends: its files lie in memory, and its processes d
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,6 +146,7 @@ class OneHost:
 
 
 def _ended(words: list[str], text_in: str = "") -> Result:
+    began = time.monotonic()
     ended = subprocess.run(
         words,
         input=text_in.encode(),
@@ -153,7 +155,7 @@ def _ended(words: list[str], text_in: str = "") -> Result:
         check=False,
         timeout=SECONDS,
     )
-    return Result(status=ended.returncode, output=ended.stdout, errors=b"")
+    return Result(status=ended.returncode, output=ended.stdout, errors=b"", seconds=time.monotonic() - began)
 
 
 @contextmanager

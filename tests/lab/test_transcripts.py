@@ -1,4 +1,7 @@
-"""The lab's stand-ins say what a real xCAT 2.19.0 said, run on this machine in namespaces of their own."""
+"""The lab's stand-ins say what a real xCAT 2.19.0 said, and take as long as it took at least.
+
+On one host that is brought into each state, and on the lab's pair what needs other daemons or systemd.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from hamn_flow.facts.systemd_linux import SystemdLinux
+from hamn_flow.lab.place import Lab
+from hamn_flow.model.command import NodeName
+from tests.conformance.real import Real
+from tests.conformance.row import MN1, MN2
 from tests.lab.one_host import NAME, OneHost, standing
 from tests.lab.transcript import Transcript, transcripts
 
@@ -14,6 +22,13 @@ pytestmark = pytest.mark.lab
 NODE = ("groups=compute,all", "mac=aa:bb:cc:dd:ee:01", "mgt=ipmi", "cons=ipmi")
 NETWORK = ("net=10.97.0.0", "mask=255.255.255.0", "mgtifname=eth0", "gateway=<xcatmaster>", "mtu=1500")
 POSTGRESQL = {f"{state}: {name}": said for state in ("fresh", "active") for name, said in transcripts(state).items()}
+
+
+PAIR = {
+    f"{state} on {node}: {name}": (node, said)
+    for state, node in (("services", MN1), ("system", MN2))
+    for name, said in transcripts(state).items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +66,7 @@ def sqlite(stopped: OneHost) -> OneHost:
 
 
 def check(host: OneHost, said: Transcript) -> None:
-    result = host.run(*said.argv, bypass=said.bypass)
-    said.check(NAME, result.status, result.text)
+    said.check(NAME, host.run(*said.argv, bypass=said.bypass))
 
 
 @pytest.mark.parametrize("said", POSTGRESQL.values(), ids=POSTGRESQL)
@@ -76,3 +90,16 @@ def test_without_its_daemon(stopped: OneHost, said: Transcript) -> None:
 @pytest.mark.parametrize("said", transcripts("sqlite").values(), ids=transcripts("sqlite"))
 def test_with_its_tables_in_files(sqlite: OneHost, said: Transcript) -> None:
     check(sqlite, said)
+
+
+@pytest.fixture(scope="module")
+def pair(lab: Lab) -> Iterator[Real]:
+    """The lab, whose mn1 is active."""
+    pair = Real(lab)
+    yield pair
+    pair.close()
+
+
+@pytest.mark.parametrize(("node", "said"), PAIR.values(), ids=PAIR)
+def test_on_the_pair(pair: Real, node: NodeName, said: Transcript) -> None:
+    said.check(node, pair.act(SystemdLinux(node=node).run(*said.argv, deadline=60.0)))

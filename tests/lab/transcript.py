@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hamn_flow.model.command import Result
+
 PLACE = Path(__file__).parent / "transcripts"
 
 
@@ -16,15 +18,18 @@ class Transcript:
     argv: tuple[str, ...]
     bypass: bool
     status: int
+    seconds: float  # that it took at least
     lines: tuple[str, ...]
 
     def pattern(self, host: str) -> str:
         """A regular expression that what is printed on a node of that name matches as a whole."""
         return "".join(_pattern(line.replace("<host>", host)) for line in self.lines)
 
-    def check(self, host: str, status: int, printed: str) -> None:
+    def check(self, host: str, result: Result) -> None:
+        printed = result.error_text + result.text  # warnings come first on a terminal
         assert re.fullmatch(self.pattern(host), printed), printed
-        assert status == self.status, printed
+        assert result.status == self.status, printed
+        assert result.seconds >= self.seconds
 
 
 def _pattern(line: str) -> str:
@@ -38,11 +43,17 @@ def _pattern(line: str) -> str:
 
 
 def _read(block: str) -> Transcript:
-    command, status, *lines = block.splitlines()
+    command, end, *lines = block.splitlines()
     words = command.split()
     bypass = words[0] == "XCATBYPASS=1"
+    ended = re.fullmatch(r"exit (\d+)(?:, ([\d.]+) s or more)?", end)
+    assert ended, f"{end!r} does not say how {command} ended"
     return Transcript(
-        argv=tuple(words[bypass:]), bypass=bypass, status=int(status.removeprefix("exit ")), lines=tuple(lines)
+        argv=tuple(words[bypass:]),
+        bypass=bypass,
+        status=int(ended[1]),
+        seconds=float(ended[2] or 0),
+        lines=tuple(lines),
     )
 
 
