@@ -67,6 +67,13 @@ def tables_of(state: State, node: Node, where: Location) -> Tables:
     return tables
 
 
+def is_table(file_system: FileSystem, path: str) -> bool:
+    """Whether SQLite has a table in that file."""
+    directory, _, name = path.rpartition("/")
+    tables = file_system.databases.get(directory or "/", {})
+    return name.endswith(".sqlite") and name.removesuffix(".sqlite") in tables
+
+
 def postmaster(node: Node, address: str) -> Process | None:
     """The server's process that listens at an address of the node."""
     wanted = {("tcp", address), ("tcp", "0.0.0.0")}  # noqa: S104 - compared, not bound

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hamn_flow.model.command import Result
+from hamn_flow.simulator.database import is_table
 from hamn_flow.simulator.host import Host, Program, is_directory, ok, parent_of, refused, why_absent
 
 _PROMOTE = re.compile(r"/proc/sys/net/ipv4/conf/([^/]+)/promote_secondaries")
@@ -103,6 +104,8 @@ def stat(host: Host) -> Result:
         if relative in file_system.files:
             kind = "regular file" if file_system.files[relative].content else "regular empty file"
             text += f"{kind}|{path}\n"
+        elif is_table(file_system, relative):
+            text += f"regular file|{path}\n"
         elif is_directory(file_system, relative):
             text += f"directory|{path}\n"
         else:

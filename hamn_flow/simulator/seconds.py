@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hamn_flow.model.command import Result
+from hamn_flow.simulator.database import NO_HANDLE
+
 _USUAL: tuple[tuple[tuple[str, ...], float], ...] = (
     (("systemctl", "stop", "xcatd"), 1.0),
     (("systemctl", "start", "xcatd"), 3.5),
@@ -21,6 +24,7 @@ _USUAL: tuple[tuple[tuple[str, ...], float], ...] = (
     (("makeconservercf",), 0.3),
     (("dumpxCATdb",), 15.0),
 )
+_BETWEEN_TRIES = (1.0, 2.0, 4.0)
 
 
 def usual(words: tuple[str, ...]) -> float:
@@ -31,3 +35,8 @@ def usual(words: tuple[str, ...]) -> float:
         if list(words[: count - 1]) == exact and len(words) >= count and words[count - 1].startswith(last):
             return seconds
     return 0.01
+
+
+def taken(words: tuple[str, ...], result: Result) -> float:
+    """The usual time; and for each failure to connect to the database, what xCAT waits between its tries."""
+    return usual(words) + result.error_text.count(NO_HANDLE) * sum(_BETWEEN_TRIES)

@@ -31,7 +31,7 @@ from hamn_flow.simulator.faults import (
 )
 from hamn_flow.simulator.host import ChangedByLookError, Host, Program, UnknownCommandError, hold_at, spawn
 from hamn_flow.simulator.invariants import violations
-from hamn_flow.simulator.seconds import usual
+from hamn_flow.simulator.seconds import taken, usual
 from hamn_flow.simulator.state import Executed, KeyedJob, Launcher, Node, Process, State
 from hamn_flow.transport.connection import Hello
 
@@ -338,7 +338,7 @@ class World:
             if not self.lenient:
                 raise
             result = Result(status=127, errors=f"simulator: not understood: {error}\n".encode())
-        return replace(result, seconds=usual(words_of(command)))
+        return replace(result, seconds=taken(words_of(command), result))
 
     # --- faults -------------------------------------------------------------------------------------------------
 

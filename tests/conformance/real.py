@@ -177,6 +177,18 @@ class Real:
             if there:
                 self._typed(node, "mv", f"{path}.hidden", path)
 
+    @contextmanager
+    def keep(self, node: NodeName, directory: str) -> Iterator[None]:
+        """See row.py."""
+        copy = f"{directory}.kept"
+        self._typed(node, "cp", "--archive", directory, copy)
+        try:
+            yield
+        finally:
+            self._typed(node, "mv", directory, f"{directory}.left")  # refused while something is mounted there
+            self._typed(node, "mv", copy, directory)
+            self._typed(node, "rm", "-r", f"{directory}.left")
+
     def discard(self, node: NodeName, directory: str) -> None:
         """See row.py."""
         self._typed(node, "rm", "-rf", "--", directory)

@@ -55,6 +55,10 @@ class Target(Protocol):
         """Move a file away for a while; one that is not there is no error."""
         ...
 
+    def keep(self, node: NodeName, directory: str) -> AbstractContextManager[object]:
+        """Make a directory of the node's own afterwards what it was."""
+        ...
+
     def discard(self, node: NodeName, directory: str) -> None:
         """Remove a directory with the files in it; one that is not there is no error."""
         ...
@@ -121,7 +125,9 @@ class Row:
     means: object = None  # what `parse` makes of the answer
     sees: tuple[tuple[Reading, object], ...] = ()  # afterwards
     undo: tuple[Saying, ...] = ()
+    violates: str = ""  # what must never be so, and is, on purpose
     only_simulated: str = ""  # why no real host is asked
+    only_real: str = ""  # why the simulator is not
 
 
 def itself(found: object) -> object:

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from hamn_flow.facts.network import DnsAnswer
+from hamn_flow.facts.services import LastLines
 from hamn_flow.facts.xcat import (
+    Cfgloc,
     Consoles,
     Daemon,
+    DatabaseLocation,
     DumpFiles,
     LeasesOf,
     Os,
@@ -20,16 +23,20 @@ from hamn_flow.facts.xcat import (
     XcatVersion,
 )
 from hamn_flow.steps.xcat import TITLES
-from tests.conformance.row import MN2, NotReadable, Row, Saying, There, asks, does
+from tests.conformance.row import MN2, NotReadable, Row, Saying, Scene, There, asks, does
 from tests.conformance.vocabulary import (
     afterwards,
     hold,
+    kept,
     listens,
+    mounted,
     prepared,
     release,
     runs,
+    soon,
     start,
     stop,
+    the_kind,
     the_unit,
     without,
 )
@@ -45,6 +52,8 @@ NO_DAEMON: dict[str, Any] = {
     "Unable to open socket connection to xcatd daemon on localhost:3001.\n"
     "Verify that the xcatd daemon is running and that your SSL setup is correct.\n",
 }
+WAITING = "Can not open basic site table for configuration, waiting the database to be initialized."
+ROUTES = "/etc/xcat/routes.sqlite"
 XCATD = Xcatd(version="2.19.0", engine="Pg", host=VIP)
 
 
@@ -75,6 +84,15 @@ def the_master(rows: tuple[dict[str, str], ...] | None) -> object:
 def not_shared(rows: tuple[dict[str, str], ...] | None) -> bool:
     """Whether the site table can be read, and is not the pair's."""
     return rows is not None and the_master(rows) != VIP
+
+
+@contextmanager
+def awaited(there: There) -> Iterator[None]:
+    """xcatd is being started, and has said that it waits for its database."""
+    there.do(there.platform.run("systemctl", "start", "--no-block", "xcatd"))
+    reading, expected = soon(lambda there: there.get(LastLines("xcatd")).endswith(WAITING), expected=True)
+    assert reading(there) == expected
+    yield
 
 
 def the_dump(there: There) -> object:
@@ -136,6 +154,29 @@ TABLES = (
         means=True,
         node=MN2,
         output="#key,value,comments,disable\n…",
+    ),
+    asks(
+        "a table, where xcatd was started before /etc/xcat was mounted: the node's own",
+        Table("site"),
+        read=not_shared,
+        means=True,
+        scene=Scene.RELEASED,
+        node=MN2,
+        given=(kept("/etc/xcat"), prepared(start("xcatd"), stop("xcatd")), mounted("/etc/xcat")),
+        violates="xcatd on mn2 runs on a local directory",
+        output="#key,value,comments,disable\n…",
+        sees=(
+            (lambda there: there.get(Daemon()), Xcatd(version="2.19.0", engine="SQLite", host="")),
+            (lambda there: there.get(DatabaseLocation()), Cfgloc(engine="Pg", name="xcatdb", host=VIP, user="xcatadm")),
+        ),
+    ),
+    does(
+        "a table past xcatd, where nothing is mounted, and it is not there: looking makes its file",
+        lambda there: there.platform.xcat("tabdump", "routes", bypass=True),
+        node=MN2,
+        given=(kept("/etc/xcat"), without(ROUTES)),
+        output="#node,comments,disable\n",
+        sees=((the_kind(ROUTES), "regular file"),),
     ),
     asks(
         "a table while the database is stopped",
@@ -325,6 +366,13 @@ DAEMON = (
             (lambda there: there.get(Daemon()), None),
         ),
         undo=(start("xcatd"),),
+    ),
+    does(
+        "the database is started while xcatd waits for it",
+        start(DATABASE),
+        given=(prepared(stop("xcatd"), start("xcatd")), prepared(stop(DATABASE), start(DATABASE)), awaited),
+        sees=(soon(the_unit("xcatd"), ("loaded", "active")), (lambda there: there.get(Daemon()), XCATD)),
+        only_real="its jobs take no time: what waits for a database has waited in vain",
     ),
     does(
         "xcatd is started",

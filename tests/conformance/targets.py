@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -117,6 +118,14 @@ class Simulated:
         yield
         if file is not None:
             file_system.files[name] = file
+
+    @contextmanager
+    def keep(self, node: NodeName, directory: str) -> Iterator[None]:
+        """See row.py; what is changed there by rows is tables."""
+        file_system, name = self.world.state.locate(self.world.node(node), directory)
+        before = deepcopy(file_system.databases[name])
+        yield
+        file_system.databases[name] = before
 
     def discard(self, node: NodeName, directory: str) -> None:
         """See row.py."""

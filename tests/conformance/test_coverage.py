@@ -96,6 +96,8 @@ def sent() -> list[str]:
     """The commands of all rows."""
     said = []
     for row in TABLE.values():
+        if row.only_real:
+            continue
         target = Simulated()
         with scene_of(row.scene)(target), set_up(row, there(target, row.node)) as command:
             said.append(in_one_line(command))

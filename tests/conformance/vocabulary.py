@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from hamn_flow.facts.network import Addresses, HostName, ListeningPorts, Nameservers
 from hamn_flow.facts.services import Processes, Unit, Units
-from hamn_flow.facts.storage import BlockDevice, Holders, Mount, Mounts, mount_at
+from hamn_flow.facts.storage import BlockDevice, Directories, Holders, Mount, Mounts, mount_at
 from hamn_flow.model.pair import VirtualIp
 from tests.conformance.row import Given, Reading, Saying, There
 
@@ -128,6 +128,11 @@ def without(path: str) -> Given:
     return lambda there: there.target.hide(there.node, path)
 
 
+def kept(directory: str) -> Given:
+    """A directory that is afterwards as it was."""
+    return lambda there: there.target.keep(there.node, directory)
+
+
 def forgetting_failure(unit: str) -> Given:
     """A unit that the row makes fail, inactive again afterwards."""
 
@@ -228,6 +233,12 @@ def the_addresses(there: There) -> object:
 
 def the_unit(name: str, read: Callable[[Unit], object] = lambda unit: (unit.load_state, unit.active_state)) -> Reading:
     return named(f"the_unit({name})", lambda there: read(there.get(Units((name,)))[name]))
+
+
+def the_kind(path: str) -> Reading:
+    """What there is at a path, in stat's words; nothing if it is not there."""
+    command = Directories((path,)).command
+    return named(f"the_kind({path})", lambda there: there.target.look(command(there.platform)).text.partition("|")[0])
 
 
 def listens(port: str) -> Reading:

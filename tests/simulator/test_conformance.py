@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from hamn_flow.facts.systemd_linux import SystemdLinux
+from hamn_flow.facts.xcat import Table
 from hamn_flow.model.command import Command, NodeName
 from hamn_flow.simulator import World, standard_pair
 from hamn_flow.simulator.host import ChangedByLookError, UnknownCommandError
@@ -422,6 +424,15 @@ def test_what_nobody_may_send_is_unknown(line: str) -> None:
     with pytest.raises(UnknownCommandError):
         world.run(ACTIVE, *line.split())
     assert world.state.unknown == [f"{ACTIVE}: {line}"]
+
+
+@pytest.mark.parametrize("bypass", [False, True])
+def test_a_look_waits_for_the_database_before_it_fails_and_may_do_so(bypass: bool) -> None:
+    world, look = standard_pair(), Table("site", bypass=bypass).command(SystemdLinux(node=NodeName(ACTIVE)))
+    typed(ACTIVE, "systemctl stop postgresql@15-main")(world)
+    result = world.look(look.node, look)
+    assert result.status == 1
+    assert 7 < result.seconds < look.deadline
 
 
 def test_no_look_may_change_anything() -> None:

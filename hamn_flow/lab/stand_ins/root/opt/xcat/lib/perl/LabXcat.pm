@@ -4,16 +4,20 @@ package LabXcat;
 #
 #   need_xcatd()            returns if xcatd answers or XCATBYPASS is set; else says why not, and exits 111
 #   handle([$table])        DBI handle to the database that /etc/xcat/cfgloc names, else to the SQLite file of a table
-#   rows($table)            list of hashes, in the order of the first column
+#   database() *            (engine, database, host, user); the engine alone for SQLite
+#   rows($table) *          list of hashes, in the order of the first column
 #   site($key)              a value of the site table, or ''
 #   tables(), columns($t)   all names of tables, and of a table's columns
-#   put($t, {key}, {set})   changes the rows with these values, or adds one
-#   add($t, {row})          adds a row
-#   take_out($t, {key})     deletes the rows with these values; without any, all
+#   put($t, {key}, {set}) * changes the rows with these values, or adds one
+#   add($t, {row}) *        adds a row
+#   take_out($t, {key}) *   deletes the rows with these values; without any, all
 #   nodes($noderange)       names of the nodes and groups in a,b,c that are defined; complains about others
 #   complain($sentence)     Error: [HOST]: SENTENCE
 #   forget()                closes what is open
+#   keep_location()         from now on the database is where /etc/xcat says now, whatever becomes of that
+#   ask_xcatd($name, ...)   what the function of that name returns in xcatd; answer($socket) is xcatd's side of it
 #
+# After need_xcatd() xcatd itself does what is marked *, with the database that it had when it started.
 # A database that cannot be reached ends the command with its complaint and exit status 1. Within attempt(sub {...})
 # that and a missing xcatd are exceptions.
 
@@ -21,19 +25,25 @@ use strict;
 use warnings;
 use DBI;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use LabXcat::Schema;
+use Storable qw(fd_retrieve store_fd);
 use Sys::Hostname qw(hostname);
 use Time::HiRes qw(sleep);
 
 our $DIRECTORY = '/etc/xcat';
 our $PORT      = 3001;
-our $LOADING   = 0.12;    # seconds that the real ones take longer to load and to greet
+our $WORKER    = '/run/xcatd-tables';    # where xcatd's DB Access is asked, by root alone
+our @WAITS     = (1, 2, 4);              # seconds between the tries to connect to the database
+our $LOADING   = 0.12;                   # seconds that the real ones take longer to load and to greet
 our $NO_HANDLE = 'Could not connect to the database. Database handle not defined.';
 
 my %handles;      # by the file or server that they are of
 my %made;         # tables that are known to be there, likewise
 my $host_name;    # as the xcatd that answers knew it when it started
 my $loaded = 0;
+my $by_xcatd = 0;
+my @location;     # from keep_location() on
 our $attempting = 0;
 
 STDOUT->autoflush;    # what is said on both outputs stays in its order
@@ -79,11 +89,42 @@ sub need_xcatd {
         exit 111;
     }
     chomp($host_name = $answer);
+    $by_xcatd = 1;
     return;
 }
 
+# What a function of this package does in xcatd.
+sub ask_xcatd {
+    my (@asked) = @_;
+    my $socket = IO::Socket::UNIX->new(Peer => $WORKER) or _fail("$NO_HANDLE\n$WORKER: $!");
+    store_fd(\@asked, $socket);
+    $socket->flush;
+    my $answer = eval { fd_retrieve($socket) } // ["$NO_HANDLE\n$WORKER: no answer"];
+    my ($failure, @found) = @{$answer};
+    _fail($failure) if $failure ne '';
+    return @found;
+}
+
+# Does so for those who ask on a socket, one after the other.
+sub answer {
+    my ($socket) = @_;
+    while (1) {
+        my $caller = $socket->accept or next;
+        my $asked = eval { fd_retrieve($caller) } // next;
+        my ($function, @arguments) = @{$asked};
+        my @found;
+        my $failure = attempt(sub { eval { @found = LabXcat->can($function)->(@arguments); 1 } }) ? '' : $@;
+        chomp $failure;
+        eval { store_fd([$failure, @found], $caller) };    # who asked may be gone
+    }
+    return;
+}
+
+sub keep_location { @location = _location(); return }
+
 # (engine, database, host, user, password); the engine alone for SQLite. The password leaves this file only for DBI.
-sub location {
+sub _location {
+    return @location if @location;
     open(my $file, '<', "$DIRECTORY/cfgloc") or return ('SQLite');
     my $line = <$file> // '';
     chomp $line;
@@ -91,21 +132,30 @@ sub location {
     return $engine ? ($engine, $database, $host, $user, $password) : ('SQLite');
 }
 
+sub database {
+    return ask_xcatd('database') if $by_xcatd;
+    my ($engine, $database, $host, $user) = _location();
+    return ($engine, $database, $host, $user);
+}
+
 sub handle {
     my ($table) = @_;
     $table //= 'site';
     columns($table) or _fail("No such table: $table");
-    my ($engine, $database, $host, $user, $password) = location();
+    my ($engine, $database, $host, $user, $password) = _location();
     my $source
         = $engine eq 'SQLite'
         ? "dbi:SQLite:dbname=$DIRECTORY/$table.sqlite"
         : "dbi:$engine:dbname=$database;host=$host;connect_timeout=10";
     my $handle = $handles{$source};
-    if (!$handle || !$handle->ping) {
+    if (!$handle || $engine ne 'SQLite' && !$handle->ping) {    # SQLite's asks whether there is a file of that name now
         delete $made{$source};
         my %how = (PrintError => 0, RaiseError => 0, AutoCommit => 1, PrintWarn => 0);
-        $handle = DBI->connect($source, $user // '', $password // '', \%how)
-            or _fail("$NO_HANDLE\n" . ($DBI::errstr // ''));
+        for my $wait (@WAITS, 0) {
+            $handle = DBI->connect($source, $user // '', $password // '', \%how) and last;
+            sleep $wait;
+        }
+        $handle or _fail("$NO_HANDLE\n" . ($DBI::errstr // ''));
         $handle->do('SET client_min_messages = warning') if $engine eq 'Pg';
         $handle->sqlite_busy_timeout(10_000) if $engine eq 'SQLite';
         $handles{$source} = $handle;
@@ -146,6 +196,7 @@ sub _columns_there {
 }
 
 sub rows {
+    return ask_xcatd('rows', @_) if $by_xcatd;
     my ($table) = @_;
     my $handle  = handle($table);
     my @columns = columns($table);
@@ -177,6 +228,7 @@ sub _do {
 }
 
 sub put {
+    return ask_xcatd('put', @_) if $by_xcatd;
     my ($table, $key, $set) = @_;
     my $handle = handle($table);
     my $name   = $handle->quote_identifier($table);
@@ -188,6 +240,7 @@ sub put {
 }
 
 sub add {
+    return ask_xcatd('add', @_) if $by_xcatd;
     my ($table, $row) = @_;
     my $handle = handle($table);
     my @names  = sort keys %{$row};
@@ -198,6 +251,7 @@ sub add {
 }
 
 sub take_out {
+    return ask_xcatd('take_out', @_) if $by_xcatd;
     my ($table, $key) = @_;
     my $handle = handle($table);
     my ($where, @where) = _named($handle, ' AND ', $key);
