@@ -145,6 +145,18 @@ def test_conserver_serves_the_consoles_of_the_file_that_is_made(active: Node) ->
     assert active.must("perl", "-MIO::Socket::INET", "-e", greet).strip() == "ok"
 
 
+def test_xdsh_says_what_each_node_said_and_how_it_ended(active: Node) -> None:
+    active.must("mkdef", MN2, "groups=all")
+    try:
+        assert active.says("xdsh", MN2, "hostname >&2") == (0, f"{MN2}: {MN2}\n", "")
+        ended = f"Error: [{active.name}]: {MN2}: remote shell had error code: 3\n"
+        assert active.says("xdsh", MN2, "exit 3") == (1, "", ended)
+        slow = f"Error: [{active.name}]: {MN2}: remote shell timed out\n"
+        assert active.says("xdsh", MN2, "-t", "1", "sleep 5") == (1, "", slow)
+    finally:
+        active.must("rmdef", MN2)
+
+
 @pytest.mark.parametrize(
     "export",
     [

@@ -169,6 +169,23 @@ def test_a_dump_is_complete_without_a_daemon(host: OneHost) -> None:
     assert not host.names("/var/backups/none", "*")
 
 
+def test_a_restore_is_complete_whatever_could_not_be_restored(running: OneHost) -> None:
+    running.must("mkdir", "-p", "/var/backups/odd")
+    running.write("/var/backups/odd/nosuch.csv", "#key\n")
+    result = running.run("restorexCATdb", "-p", "/var/backups/odd")
+    why = "Error running tabrestore nosuch: No such table: nosuch\n"
+    assert (result.status, result.text) == (0, f"{why}Restore of Database Complete.\n")
+
+
+def test_makehosts_names_who_can_be_resolved_and_ends_well(running: OneHost) -> None:
+    running.must("chtab", "node=there", "hosts.ip=10.97.0.31")
+    running.must("chtab", "node=ghost", "hosts.comments=no address")
+    result = running.run("makehosts")
+    said = f"Warning: [{NAME}]: Ignoring node 'ghost', it can not be resolved.\n"
+    assert (result.status, result.text) == (0, said)
+    assert "10.97.0.31 there there.lab \n" in running.must("cat", "/etc/hosts")
+
+
 def test_what_was_dumped_is_restored(running: OneHost) -> None:
     odd = 'a "word", and\na second line'
     running.must("chtab", "key=odd", f"site.value={odd}")
