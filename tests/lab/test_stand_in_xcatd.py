@@ -115,10 +115,10 @@ def test_it_lives_on_when_its_database_goes_and_comes_back(running: OneHost) -> 
     before = ours(running)
     running.stop_postgresql()
     refused = running.run("tabdump", "site")
+    running.start_postgresql()
     assert refused.status == 1
     assert refused.text.startswith(NO_HANDLE)
     assert refused.seconds > 1 + 2 + 4, "it did not try again"
-    running.start_postgresql()
     assert running.must("tabdump", "policy").startswith("#priority")
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'xcatadm' AND pid <> pg_backend_pid()"
     until(lambda: running.must("psql", *DATABASE, "-At", "-c", sessions) == "1\n")
