@@ -286,7 +286,11 @@ class NodesDefined(Check):
         rows = nodes[self.node].get(Table("nodelist"))
         if rows is None:
             return todo("tabdump reads nothing of nodelist")
-        return done(f"{self.count} nodes") if len(rows) == self.count else _other_nodes(self, len(rows), self.count)
+        return (
+            done(f"{self.count} nodes are defined, as before")
+            if len(rows) == self.count
+            else _other_nodes(self, len(rows), self.count)
+        )
 
 
 def _other_nodes(step: Step, found: int, before: int) -> Probe:
