@@ -286,11 +286,9 @@ class NodesDefined(Check):
         rows = nodes[self.node].get(Table("nodelist"))
         if rows is None:
             return todo("tabdump reads nothing of nodelist")
-        return (
-            done(f"{self.count} nodes are defined, as before")
-            if len(rows) == self.count
-            else _other_nodes(self, len(rows), self.count)
-        )
+        if len(rows) != self.count:
+            return _other_nodes(self, len(rows), self.count)
+        return done(f"{self.count} nodes are defined, as before")
 
 
 def _other_nodes(step: Step, found: int, before: int) -> Probe:
