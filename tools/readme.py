@@ -146,7 +146,8 @@ def lab(name: str = "lab", directory: str = "/var/lib/hamn-flow/labs") -> str:
     finally:
         hamn_flow("lab", "down", *where)
     plainly = plain("\n".join(told)).replace(f"{directory}/{name}/", "/var/lib/hamn-flow/labs/lab/")
-    plainly = re.sub(rf"--name {name} ", "", re.sub(rf"\blab {name}\b", "lab lab", plainly))
+    plainly = plainly.replace(f"--name {name} ", "").replace(f"--directory {directory} ", "")
+    plainly = re.sub(rf"\blab {name}\b", "lab lab", plainly)
     devices = list(dict.fromkeys(re.findall(r"/dev/loop\d+", plainly)))
     return re.sub(r"/dev/loop\d+", lambda found: f"/dev/loop{devices.index(found[0])}", plainly)
 

@@ -18,6 +18,7 @@ from tests.lab.proofs.driving import Begin, assert_once, commands, state, with_p
 from tests.lab.proofs.gate import DATABASE, gate
 from tests.lab.proofs.pair import STARTED, Pair, until_running, wait_for
 from tests.lab.proofs.standing import watched
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.lab,
@@ -74,11 +75,13 @@ def test_one_that_dies_while_it_unmounts(pair: Pair, begin: Begin, tmp_path: Pat
     with faults.during(pair.lab, "hangs", here, "umount"), watched(pair.lab) as standing:
         driver = begin(*impatient, "start", STARTED, "--yes")
         until_running(pair, here, ("sleep",))
-        with powerless(pair, here, driver, f"{here}.unmount./install"):
+        step = f"{here}.unmount./install"
+        until(lambda: bool(commands(pair.last_run(), step)))  # it is one of several that are launched at once
+        with powerless(pair, here, driver, step):
             assert pair.empty(there)
         pair.succeed("resume", "--yes")
     story = pair.last_run()
-    assert [each["status"] for each in commands(story, f"{here}.unmount./install")] == [None]
+    assert [each["status"] for each in commands(story, step)] == [None]
     pair.assert_active(there)
     assert_once(pair, story)
     standing.assert_moved(here, there)

@@ -97,6 +97,7 @@ def test_a_failover_that_halts_half_way_goes_back_from_there(
     here, there = pair.roles()
     kind, *what = fault
     hosts = {"here": here, "there": there}
+    pair.inside(there, "systemctl", "unmask", "--runtime", *served.UNITS)  # or a unit could be given no fault
     before = Before.of(pair, here, there)
     with watched(pair.lab) as standing, faults.during(pair.lab, kind, hosts[side], *what):
         ended = pair.flow(*with_policy(pair, tmp_path, attempts=1), "start", STARTED, "--yes")
