@@ -193,3 +193,9 @@ def m0004_knocks(db: Database) -> None:
         )""",
     )
     db.execute("CREATE INDEX knocks_run ON knocks (run)")
+
+
+@migrations()
+def m0005_after(db: Database) -> None:
+    """Which stages a step's stage comes after; in older runs each came after all before it."""
+    db.execute("ALTER TABLE steps ADD COLUMN after TEXT")

@@ -23,6 +23,7 @@ from hamn_flow.steps.addresses import AddressFree, AnnounceVirtualIp, ClaimVirtu
 from hamn_flow.steps.checks import IsStandby, Reachable, holder_of_address, lacking_of_role
 from hamn_flow.steps.databases import (
     ENGINES,
+    AwaitDatabase,
     DatabaseAnswers,
     RecogniseDatabase,
     StartDatabase,
@@ -45,6 +46,9 @@ from hamn_flow.steps.xcat import (
     XcatAnswers,
     leased,
 )
+
+After = tuple[str, ...] | None
+ON_THE_NODE = ("allow", "claim-virtual-ip")  # what needs the file systems and the virtual IP, and no more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,21 +97,25 @@ def stages(site: Site) -> Iterator[Stage]:
     peer = cluster.peer_of(node)
     others = (Reachable(node=peer), IsStandby(node=peer), AddressFree(node=node, virtual_ip=cluster.virtual_ip))
     yield Stage(name="check", steps=(*of_node(site.nodes, node), *others, *of_pair(cluster, node)))
-    yield from _disks_and_address(taking)
-    yield from _recognised(taking)
+    yield from _disks(taking)
+    claim = ClaimVirtualIp(node=node, virtual_ip=cluster.virtual_ip)  # guide step 1; it needs no disk, nor they it
+    yield Stage(name="claim-virtual-ip", steps=(claim,), after=("check",))
+    yield from _database(taking)
     yield from _daemons(taking)
-    yield _accepted(taking)
+    engine, vip = ENGINES[cluster.database.engine], cluster.virtual_ip
+    answers = XcatAnswers(node=node, engine=engine, master=vip.address, host_name=vip.host_name)
+    yield Stage(name="accept", steps=(answers,))
 
 
-def _disks_and_address(taking: Taking) -> Iterator[Stage]:
-    """Guide steps 1 and 3: neither needs the other."""
-    node, cluster = taking.node, taking.cluster
-    beside: tuple[Step, ...] = (ClaimVirtualIp(node=node, virtual_ip=cluster.virtual_ip),)
-    for depth, layer in enumerate(layers(cluster.file_systems)):
-        inner = f"-{depth}" if depth else ""
-        mounts = tuple(Mount(node=node, file_system=one) for one in layer)
-        yield Stage(name=f"mount{inner}", steps=(*mounts, *beside))
-        beside = ()
+def _disks(taking: Taking) -> Iterator[Stage]:
+    """Guide step 3: outer ones first."""
+    before = "check"
+    for depth, layer in enumerate(layers(taking.cluster.file_systems)):
+        name = f"mount-{depth}" if depth else "mount"
+        steps = tuple(Mount(node=taking.node, file_system=one) for one in layer)
+        yield Stage(name=name, steps=steps, after=(before,))
+        before = name
+    yield from _recognised(taking, before)
 
 
 def _allowed(taking: Taking) -> Iterator[Step]:
@@ -119,7 +127,7 @@ def _allowed(taking: Taking) -> Iterator[Step]:
         yield HoldBack(node=taking.node, units=(taking.units[late],), subject=late)
 
 
-def _recognised(taking: Taking) -> Iterator[Stage]:
+def _recognised(taking: Taking, mounted: str) -> Iterator[Stage]:
     """What is mounted must be the pair's own, and xCAT set to the pair's database; guide step 2, the host's name.
 
     Only then may the daemons start again, by whoever's hand.
@@ -131,62 +139,96 @@ def _recognised(taking: Taking) -> Iterator[Stage]:
     )
     engine = cluster.database.engine
     database = RecogniseDatabase(node=node, engine=engine, host=vip.address, host_name=vip.host_name)
-    yield Stage(name="recognise", steps=(*disks, database))
+    yield Stage(name="recognise", steps=(*disks, database), after=(mounted,))
     steps: list[Step] = list(_allowed(taking))
     if cluster.features.set_host_name:
         steps.append(SetHostName(node=node, host_name=vip.host_name))
     if not marked and not taking.complete:
         steps += (WriteMarker(node=node, file_system=one, cluster=cluster.name) for one in cluster.file_systems)
-    yield Stage(name="allow", steps=tuple(steps))
+    yield Stage(name="allow", steps=tuple(steps), after=("recognise",))
 
 
-def _daemons(taking: Taking) -> Iterator[Stage]:
-    """Guide steps 4 to 10: the database, xCAT and the other daemons, and what is made for them or by them."""
-    groups = order.starting(taking.cluster.services)
-    first = groups[:1] if groups and order.need_only_the_node(groups[0]) else ()
-    started = {service.name for group in first for service in group}
-    yield from _database(taking, beside=[step for group in first for step in _starts(taking, group)])
-    due: list[Step] = []
-    for group in groups[len(first) :]:
-        if not order.known(group):
-            yield Stage(name=f"make-{order.chief(group)}", steps=tuple(due))
-            due = []
-        yield Stage(name=f"prepare-{order.chief(group)}", steps=tuple(_prepared(taking, group)))
-        yield Stage(name=f"start-{order.chief(group)}", steps=(*due, *_starts(taking, group)))
-        started |= {service.name for service in group}
-        if "xcatd" in {service.name for service in group} and taking.before.nodes:  # nothing is made of other tables
-            count = NodesDefined(node=taking.node, count=taking.before.nodes)
-            yield Stage(name="nodes-defined", steps=(count,))
-        due = list(_made(taking, group, started))
-    resolver = UseNameserver(node=taking.node, address=taking.cluster.virtual_ip.address)
-    named_last = any(isinstance(step, MakeDns) for step in due)  # it is asked for names only when it has its zones
-    wanted = [resolver] if taking.cluster.features.resolver else []
-    yield Stage(name="make", steps=(*due, *([] if named_last else wanted)))
-    yield Stage(name="nameserver", steps=tuple(wanted if named_last else []))
-
-
-def _database(taking: Taking, beside: list[Step]) -> Iterator[Stage]:
-    """Guide step 4, and beside it what needs only the file systems and the virtual IP."""
+def _database(taking: Taking) -> Iterator[Stage]:
+    """Guide step 4; beside it, the segment is told where the virtual IP is now."""
     node, cluster, unit = taking.node, taking.cluster, taking.database
     vip, data = cluster.virtual_ip, cluster.database.data_directory
     start = [StartDatabase(node=node, service=database_service(unit), unit=unit, data_directory=data)] if unit else []
-    announce = [] if taking.complete else [AnnounceVirtualIp(node=node, virtual_ip=vip)]
-    yield Stage(name="start-database" if unit else "start-first", steps=(*start, *announce, *beside))
+    yield Stage(name="start-database", steps=tuple(start))
+    announce = () if taking.complete else (AnnounceVirtualIp(node=node, virtual_ip=vip),)
+    yield Stage(name="announce", steps=announce, after=ON_THE_NODE)
+    await_ = (AwaitDatabase(node=node, service=database_service(unit), unit=unit),) if unit else ()
+    yield Stage(name="await-database", steps=await_, after=("start-database",))
     answers = DatabaseAnswers(node=node, master=vip.address, host_name=vip.host_name)
-    exports = _exported(taking) if any(step.what == "start.nfs" for step in beside) else ()
-    yield Stage(name="database-answers", steps=(answers, *exports))
+    yield Stage(name="database-answers", steps=(answers,), after=("start-database",))
 
 
-def _starts(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
-    """The daemons of a group; but those of DHCP only once their configuration is made."""
-    for service in group:
-        unit = taking.units[service.name]
-        if not _leases(taking, service):
-            start = StartXcatd if service.name == "xcatd" else StartService
-            yield start(node=taking.node, service=service, unit=unit)
-        elif service.name == taking.dhcp:
-            also = tuple(one for other, one in taking.units.items() if other.startswith("kea-"))
-            yield MakeDhcp(node=taking.node, service=service, unit=unit, also=also)
+def _daemons(taking: Taking) -> Iterator[Stage]:
+    """Guide steps 4 to 10: xCAT and the other daemons, and what is made for them or by them.
+
+    Of a service that is not xCAT's own it is not known what it needs: it waits for all before it, and all after it
+    waits for it.
+    """
+    on_the_node: After = ON_THE_NODE
+    xcatd: After = ("database-answers",)
+    tables: After = None
+    started: dict[str, str] = {}  # by which stage
+    for group in order.starting(taking.cluster.services):
+        name, names = f"start-{order.chief(group)}", {service.name for service in group}
+        if not order.known(group):
+            yield Stage(name=name, steps=tuple(_starts(taking, group)))
+            on_the_node = xcatd = tables = None
+        elif order.need_only_the_node(group):
+            yield Stage(name=name, steps=tuple(_starts(taking, group)), after=on_the_node)
+            yield Stage(name="export", steps=tuple(_exported(taking) if "nfs" in names else ()), after=(name,))
+        elif "xcatd" in names:
+            yield from _xcatd(taking, group, xcatd)
+            tables = ("nodes-defined",)
+        else:
+            yield from _fed_by_xcatd(taking, group, tables)
+        started |= dict.fromkeys(names, name)
+        if names & {"xcatd", "named"} and {"xcatd", "named"} <= started.keys():
+            yield Stage(name="make-dns", steps=tuple(_zones(taking)), after=("nodes-defined", started["named"]))
+    resolver = UseNameserver(node=taking.node, address=taking.cluster.virtual_ip.address)  # once it has its zones
+    yield Stage(name="nameserver", steps=(resolver,) if taking.cluster.features.resolver else ())
+
+
+def _xcatd(taking: Taking, group: tuple[Service, ...], after: After) -> Iterator[Stage]:
+    """Nothing is made of other tables than those that the other node had."""
+    yield Stage(name="start-xcatd", steps=tuple(_starts(taking, group)), after=after)
+    count = taking.before.nodes
+    defined = (NodesDefined(node=taking.node, count=count),) if count else ()
+    yield Stage(name="nodes-defined", steps=defined, after=("start-xcatd",))
+    yield Stage(name="tables-readable", steps=(TablesReadable(node=taking.node),), after=("start-xcatd",))
+
+
+def _fed_by_xcatd(taking: Taking, group: tuple[Service, ...], after: After) -> Iterator[Stage]:
+    """Leases and consoles: conserver reads its list when it starts, goconserver must run to be told of it."""
+    leasing = tuple(service for service in group if _leases(taking, service))
+    if leasing:
+        yield from _dhcp(taking, leasing, after)
+    others = tuple(service for service in group if service not in leasing)
+    if others:
+        name = order.chief(others)
+        yield Stage(name=f"configure-{name}", steps=tuple(_consoles(taking, others, "conserver")), after=after)
+        yield Stage(name=f"start-{name}", steps=tuple(_starts(taking, others)), after=(f"configure-{name}",))
+        yield Stage(
+            name=f"tell-{name}", steps=tuple(_consoles(taking, others, "goconserver")), after=(f"start-{name}",)
+        )
+
+
+def _dhcp(taking: Taking, services: tuple[Service, ...], after: After) -> Iterator[Stage]:
+    """Its daemons start only once their configuration is made (T26), and are told of the nodes when they run."""
+    node, name = taking.node, order.chief(services)
+    units = {service.name: taking.units[service.name] for service in services}
+    server = [service for service in services if service.name == taking.dhcp]
+    also = tuple(unit for other, unit in taking.units.items() if other.startswith("kea-"))
+    allow = (AllowServices(node=node, units=(units[one.name],), subject=one.name) for one in server)
+    make = (MakeDhcp(node=node, service=one, unit=units[one.name], also=also) for one in server)
+    leases = (MakeLeases(node=node, samples=taking.before.leases) for _ in server)
+    yield Stage(name=f"allow-{name}", steps=tuple(allow), after=after and ("start-xcatd",))
+    yield Stage(name=f"configure-{name}", steps=tuple(make), after=after and (*after, f"allow-{name}"))
+    yield Stage(name=f"start-{name}", steps=tuple(_starts(taking, services)), after=(f"configure-{name}",))
+    yield Stage(name=f"tell-{name}", steps=tuple(leases), after=(f"start-{name}",))
 
 
 def _leases(taking: Taking, service: Service) -> bool:
@@ -194,32 +236,21 @@ def _leases(taking: Taking, service: Service) -> bool:
     return not taking.complete and taking.dhcp != "" and service.name.startswith((taking.dhcp, "kea-"))
 
 
-def _prepared(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
-    """What must be so before the daemons of a group start."""
-    for service in () if taking.complete else group:
-        if service.name == taking.dhcp:
-            yield AllowServices(node=taking.node, units=(taking.units[taking.dhcp],), subject=taking.dhcp)
-        elif service.name == "conserver":  # it reads its list when it starts
-            yield MakeConsoles(node=taking.node, console="conserver", expected=taking.before.consoles)
+def _consoles(taking: Taking, group: tuple[Service, ...], console: str) -> Iterator[Step]:
+    if not taking.complete and console in {service.name for service in group}:
+        yield MakeConsoles(node=taking.node, console=console, expected=taking.before.consoles)
 
 
-def _made(taking: Taking, group: tuple[Service, ...], started: set[str]) -> Iterator[Step]:
-    """What can be made, or asked, once a group runs; zones once both xcatd and named do: makedns needs them."""
-    names = {service.name for service in group}
-    if "xcatd" in names:
-        yield TablesReadable(node=taking.node)
-    if taking.complete:
-        return
-    if taking.cluster.features.dns and {"xcatd", "named"} <= started and names & {"xcatd", "named"}:
+def _zones(taking: Taking) -> Iterator[Step]:
+    if not taking.complete and taking.cluster.features.dns:
         server = taking.cluster.virtual_ip.address
         yield MakeDns(node=taking.node, server=server, samples=taking.before.samples)
+
+
+def _starts(taking: Taking, group: tuple[Service, ...]) -> Iterator[Step]:
     for service in group:
-        if _leases(taking, service):
-            yield StartService(node=taking.node, service=service, unit=taking.units[service.name])
-    if "goconserver" in names:
-        yield MakeConsoles(node=taking.node, console="goconserver", expected=taking.before.consoles)
-    if "nfs" in names:
-        yield from _exported(taking)
+        start = StartXcatd if service.name == "xcatd" else StartService
+        yield start(node=taking.node, service=service, unit=taking.units[service.name])
 
 
 def _exported(taking: Taking) -> Iterator[Step]:
@@ -229,17 +260,6 @@ def _exported(taking: Taking) -> Iterator[Step]:
         yield ExportShared(node=taking.node, exports=exports, server=cluster.virtual_ip.address)
     elif cluster.features.nfs and not taking.complete:
         yield ExportAgain(node=taking.node, mount_points=mount_points_of(cluster.file_systems))
-
-
-def _accepted(taking: Taking) -> Stage:
-    """At the end the nodes have their leases, xCAT answers, and what it answers is the pair's."""
-    cluster, vip = taking.cluster, taking.cluster.virtual_ip
-    engine = ENGINES[cluster.database.engine]
-    leases = (
-        (MakeLeases(node=taking.node, samples=taking.before.leases),) if taking.dhcp and not taking.complete else ()
-    )
-    answers = XcatAnswers(node=taking.node, engine=engine, master=vip.address, host_name=vip.host_name)
-    return Stage(name="accept", steps=(*leases, answers))
 
 
 def _before(site: Site) -> Before:

@@ -4,7 +4,8 @@ The guide's "On the current primary management node" (L447-L494): the daemons ar
 their start and kept from starting again, the shared paths are withdrawn from NFS, the database is stopped, the file
 systems are unmounted, the virtual IP is taken off, and the host name is set back. On a clean standby nothing is
 done. The xCAT daemons of service nodes are left alone (L455): since xCAT 2.6.10 they find the database again (L536).
-What does not need each other goes side by side: the daemons stop at once, then the database, then all is unmounted.
+What does not need each other goes side by side: the daemons stop at once, then the database, then all is unmounted
+while systemd learns that they must not start again.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from hamn_flow.catalog import Site, Workflow
 from hamn_flow.facts.node import Node
 from hamn_flow.facts.storage import Mounts, mount_at
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.pair import Engine, Service
+from hamn_flow.model.pair import Cluster, Engine, Service
 from hamn_flow.steps import order
 from hamn_flow.steps.addresses import AddressFree, ReleaseVirtualIp
 from hamn_flow.steps.checks import ArpingThere, NfsClientsToldOf, Reachable, RoomForDump, not_clean
 from hamn_flow.steps.databases import StopDatabase, database_service, database_unit
 from hamn_flow.steps.exports import UnexportShared, mount_points_of
-from hamn_flow.steps.file_systems import Unmount, WriteMarker, layers
+from hamn_flow.steps.file_systems import Unmount, WriteMarker, layers, lies_in
 from hamn_flow.steps.names import SetHostName
 from hamn_flow.steps.preflight import dump_directory
 from hamn_flow.steps.services import HoldServices, StopService, unit_of
@@ -45,35 +46,47 @@ def stages(site: Site) -> Iterator[Stage]:
     markers = tuple(WriteMarker(node=node, file_system=one, cluster=cluster.name) for one in mounted)
     yield Stage(name="mark", steps=markers)
 
-    exporting = cluster.features.nfs
+    stopped = "mark"
+    late = [one for one in cluster.services if cluster.features.nfs and one.name == "nfs"]
     for group in order.stopping(cluster.services):
-        steps: list[Step] = [_stop(here, service) for service in group if not (exporting and service.name == "nfs")]
+        steps: list[Step] = [_stop(here, service) for service in group if service not in late]
         if len(steps) < len(group):  # the shared paths are withdrawn before their server stops
             steps.append(UnexportShared(node=node, mount_points=mount_points_of(cluster.file_systems)))
-        yield Stage(name=f"stop-{order.chief(group)}", steps=tuple(steps))
-    late = [one for one in cluster.services if exporting and one.name == "nfs"]
-    last: list[Step] = [_stop(here, one) for one in late]
-    last_units = [unit_of(here, one) for one in late]
-    if postgresql and (unit := database_unit(here, cluster.database)):
-        last.append(StopDatabase(node=node, service=database_service(unit), unit=unit))
-        last_units.append(unit)
-    units = tuple(unit_of(here, one) for one in reversed(cluster.services) if one not in late)
-    held: tuple[Step, ...] = () if clean else (HoldServices(node=node, units=units),)
-    yield Stage(name="stop-database" if postgresql else "stop-exports", steps=(*held, *last))
+        stopped = f"stop-{order.chief(group)}"
+        yield Stage(name=stopped, steps=tuple(steps))
+    database = database_unit(here, cluster.database) if postgresql else ""
+    server = (StopDatabase(node=node, service=database_service(database), unit=database),) if database else ()
+    yield Stage(name="stop-exports", steps=tuple(_stop(here, one) for one in late), after=(stopped,))
+    yield Stage(name="stop-database", steps=server, after=(stopped,))
 
-    # Undone last: what is mounted again must be there before anything may start.
-    held = () if clean or not last else (HoldServices(node=node, units=tuple(last_units), subject="last"),)
-    for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
-        inner = f"-{depth}" if depth else ""
-        unmounts = tuple(Unmount(node=node, file_system=one) for one in layer)
-        yield Stage(name=f"unmount{inner}", steps=(*held, *unmounts))
-        held = ()
+    # Before the unmounts in the plan, so that it is undone after them: only what is mounted again may start.
+    services = (*(one for one in reversed(cluster.services) if one not in late), *late)
+    units = (*(unit_of(here, one) for one in services), *([database] if database else []))
+    yield Stage(name="hold", steps=() if clean else (HoldServices(node=node, units=units),))
 
-    yield Stage(name="release-virtual-ip", steps=(ReleaseVirtualIp(node=node, virtual_ip=cluster.virtual_ip),))
+    unmounts = tuple(_unmounts(node, cluster))
+    yield from unmounts
+    release = ReleaseVirtualIp(node=node, virtual_ip=cluster.virtual_ip)
+    yield Stage(name="release-virtual-ip", steps=(release,), after=tuple(stage.name for stage in unmounts))
     peer = cluster.peer_of(node)  # asks whether anybody answers for it still
     yield Stage(name="address-free", steps=(AddressFree(node=peer, virtual_ip=cluster.virtual_ip),))
     if cluster.features.set_host_name:
         yield Stage(name="own-host-name", steps=(SetHostName(node=node, host_name=node),))
+
+
+def _unmounts(node: NodeName, cluster: Cluster) -> Iterator[Stage]:
+    """Inner ones first; only what the database's data lies in waits for the database."""
+    data, served = cluster.database.data_directory, cluster.database.engine is Engine.POSTGRESQL
+    holding = [one for one in cluster.file_systems if served and (not data or lies_in(data, one.mount_point))]
+    inside: tuple[str, ...] = ("stop-exports",)
+    for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
+        names = [f"{name}-{depth}" if depth else name for name in ("unmount", "unmount-database")]
+        steps = {one: Unmount(node=node, file_system=one) for one in layer}
+        plain = tuple(step for one, step in steps.items() if one not in holding)
+        last = tuple(step for one, step in steps.items() if one in holding)
+        yield Stage(name=names[0], steps=plain, after=inside)
+        yield Stage(name=names[1], steps=last, after=(*inside, "stop-database"))
+        inside = tuple(names)
 
 
 def _stop(node: Node, service: Service) -> Step:

@@ -8,6 +8,7 @@ back leads to where it began.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hamn_flow.catalog import Site, Workflow
 from hamn_flow.errors import Refused
@@ -27,7 +28,19 @@ def stages(site: Site) -> Iterator[Stage]:
     release = site.stages_of("deactivate", node=active, **dump)
     acquire = site.stages_of("activate", node=standby)
     yield Stage(name="check", steps=_checks(site, active, standby))
-    yield from (stage for stage in (*release, *acquire) if stage.name not in {"check", "address-free"})
+    yield from (stage for stage in release if stage.name not in {"check", "address-free"})
+    yield from (_after_release(stage) for stage in acquire if stage.name != "check")
+
+
+def _after_release(stage: Stage) -> Stage:
+    """What needs only the checks of who takes the role needs here that the other has let go.
+
+    And no daemon may start on one node before the other's are kept from starting.
+    """
+    after = tuple("release-virtual-ip" if name == "check" else name for name in stage.after or ())
+    if stage.name == "allow":
+        after = (*after, "hold")
+    return stage if stage.after is None else replace(stage, after=after)
 
 
 def _active(site: Site) -> NodeName:

@@ -16,17 +16,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from hamn_flow.errors import Changed
 from hamn_flow.model.run import PlannedStep
-from hamn_flow.steps.step import Step
+from hamn_flow.steps.step import Stage, Step
 
 _OWN_STEPS = "hamn_flow.steps."
 
 
-def freeze(step: Step, stage: str) -> PlannedStep:
-    """A step as it is kept in the run."""
+def freeze(step: Step, stage: Stage) -> PlannedStep:
+    """A step of a stage as it is kept in the run."""
     cls: Any = type(step)
     return PlannedStep(
         name=step.name,
-        stage=stage,
+        stage=stage.name,
+        after=stage.after,
         node=step.node,
         title=step.title,
         kind=f"{cls.__module__}:{cls.__qualname__}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from hamn_flow.catalog import thaw
-from hamn_flow.engine.abreast import answers
 from hamn_flow.engine.backward import order_of_undo
 from hamn_flow.engine.carry import kept_by
 from hamn_flow.engine.forward import SETTLED
@@ -13,6 +12,7 @@ from hamn_flow.engine.links import Links
 from hamn_flow.engine.plan import Foreseen, foresee
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Unreachable
+from hamn_flow.facts.abreast import answers
 from hamn_flow.facts.node import Nodes
 from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.pair import Cluster

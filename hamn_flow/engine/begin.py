@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hamn_flow.catalog import Catalog, freeze, thaw
 from hamn_flow.engine.act import Acting
-from hamn_flow.engine.carry import Carrying, kept_by, of_stage, refuse_past_no_return
+from hamn_flow.engine.carry import Carrying, kept_by, refuse_past_no_return
 from hamn_flow.engine.forward import SETTLED
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.outage import measuring
@@ -23,7 +23,7 @@ from hamn_flow.journal import Journal
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import Decided, NodeSeen, RunBegun, RunEnded, RunPlanned, StepSettled
 from hamn_flow.model.pair import Cluster
-from hamn_flow.model.run import Decision, Direction, Run, RunState, StepState
+from hamn_flow.model.run import Decision, Direction, Run, RunState, StepState, of_stage
 from hamn_flow.steps.step import Stage, Step
 from hamn_flow.transport.connection import Hello, Owner
 
@@ -59,7 +59,7 @@ def start(desk: Desk, procedure: str, options: Mapping[str, str], stages: Sequen
         cluster=desk.cluster.name,
         cluster_path=str(desk.cluster.path.absolute()),
         options=dict(options),
-        steps=tuple(freeze(step, stage.name) for stage in planned_now for step in stage.steps),
+        steps=tuple(freeze(step, stage) for stage in planned_now for step in stage.steps),
     )
     for other in empty:
         _abandon(desk, other, "it had changed nothing, and a new run was started")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from threading import Lock
 
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.backward import look_at_open, order_of_undo, undo
+from hamn_flow.engine.course import Course
 from hamn_flow.engine.forward import OPEN, SETTLED, look_again, settle
 from hamn_flow.engine.halt import Halt, halt_of, together
 from hamn_flow.engine.machine import START, Checkpoints
 from hamn_flow.errors import HamnError, JournalUnusable, Refused
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import CheckpointReached, NodeSeen, RunEnded, RunHalted
-from hamn_flow.model.run import Run, RunState, StepRecord, StepState
+from hamn_flow.model.run import Run, RunState, StepRecord, StepState, of_stage, stages_before, stages_of
 from hamn_flow.steps.step import Step
 
 
@@ -38,10 +39,17 @@ class Carrying:
             run = self.acting.now()
             checkpoints = self._checkpoints(run, at=_settled_so_far(run))
             self._note(run, checkpoints.state)
-            while (stage := checkpoints.following) is not None:
+            left = _unsettled(run)
+            turn, settled = Lock(), set(stages_of(run)) - left.keys()
+
+            def settle(stage: str) -> None:
                 self._settle(of_stage(run, stage))
-                self.acting.record(CheckpointReached(run=self.acting.run, checkpoint=stage))
-                checkpoints.move("advance")
+                with turn:
+                    settled.add(stage)
+                    self._advance(checkpoints, settled)
+
+            course = Course(after=left, settle=settle, abreast=self.acting.world.abreast)
+            _raise_together(run, [("", error) for error in course.run()])
             self.acting.record(RunEnded(run=self.acting.run, state=RunState.DONE))
 
     def back(self, to: str) -> None:
@@ -66,27 +74,26 @@ class Carrying:
     def _settle(self, records: tuple[StepRecord, ...]) -> None:
         """Bring the steps of one stage to their goals, side by side; what stops one lets the others finish."""
         names = [record.name for record in records if record.state not in SETTLED]
-        alone = len(names) == 1
-        works = [partial(self._settle_one, name, alone=alone) for name in names]
-        ended = self.acting.world.abreast(works)
+        ended = self.acting.world.abreast([partial(self._settle_one, name) for name in names])
         failed = [(name, error) for name, error in zip(names, ended, strict=True) if error is not None]
-        for _, error in failed:
-            if isinstance(error, JournalUnusable) or not isinstance(error, Halt | HamnError):
-                raise error
         if failed:
-            run = self.acting.now()
-            halts = [error if isinstance(error, Halt) else halt_of(error, run, name) for name, error in failed]  # type: ignore[arg-type] # seen above
-            raise together(halts)
+            _raise_together(self.acting.now(), failed)
 
-    def _settle_one(self, name: str, *, alone: bool) -> None:
-        """One step; why it failed is told at once also where others of its stage still run."""
+    def _settle_one(self, name: str) -> None:
+        """One step; why it failed is told at once, also where others still run."""
         try:
             settle(self.acting, self.steps[name])
         except Halt as halt:
-            if alone or halt.doubtful or not halt.events:
+            if halt.doubtful or not halt.events:
                 raise
             self.acting.record(*halt.events)
             raise halt.without_events() from halt
+
+    def _advance(self, checkpoints: Checkpoints, settled: Container[str]) -> None:
+        """Move the checkpoint on as far as all is settled."""
+        while (stage := checkpoints.following) is not None and stage in settled:
+            self.acting.record(CheckpointReached(run=self.acting.run, checkpoint=stage))
+            checkpoints.move("advance")
 
     def _retreat(self, checkpoints: Checkpoints, kept: tuple[str, ...]) -> None:
         """Move the checkpoint back over every stage of which nothing is ours any more."""
@@ -143,18 +150,25 @@ def _halting(acting: Acting) -> Iterator[None]:
         raise error from stopped
 
 
+def _raise_together(run: Run, failed: Sequence[tuple[str, BaseException]]) -> None:
+    """What stopped some of what ran side by side, each by its step's name, as one halt.
+
+    An error that says that no run can go on is raised itself.
+    """
+    halts: list[Halt] = []
+    for step, error in failed:
+        if isinstance(error, Halt):
+            halts.append(error)
+        elif isinstance(error, HamnError) and not isinstance(error, JournalUnusable):
+            halts.append(halt_of(error, run, step))
+        else:
+            raise error
+    if halts:
+        raise together(halts)
+
+
 def _under_way(run: Run) -> str:
     return next((step.name for step in run.steps if step.state is StepState.BEGUN), "")
-
-
-def stages_of(run: Run) -> tuple[str, ...]:
-    """The stages of a run's plan, in order."""
-    return tuple(stage for stage, _ in groupby(step.planned.stage for step in run.steps))
-
-
-def of_stage(run: Run, stage: str) -> tuple[StepRecord, ...]:
-    """The steps of one stage, in the order of the plan."""
-    return tuple(step for step in run.steps if step.planned.stage == stage)
 
 
 def refuse_past_no_return(run: Run, steps: Mapping[str, Step], to: str) -> None:
@@ -173,6 +187,13 @@ def kept_by(run: Run, to: str) -> tuple[str, ...]:
     """The stages that a rollback to a step leaves as they are: none if it goes all the way."""
     stages = stages_of(run)
     return stages[: stages.index(run.step(to).planned.stage) + 1] if to else ()
+
+
+def _unsettled(run: Run) -> dict[str, tuple[str, ...]]:
+    """The stages that are left, in order, each with those of them that it comes after."""
+    left = [name for name in stages_of(run) if not all(step.state in SETTLED for step in of_stage(run, name))]
+    before = stages_before(run)
+    return {stage: tuple(name for name in left if name in before[stage]) for stage in left}
 
 
 def _settled_so_far(run: Run) -> str:

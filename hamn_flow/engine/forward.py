@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from functools import partial
 
-from hamn_flow.engine.abreast import answers
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.reach import Way, reach
+from hamn_flow.facts.abreast import answers
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import StepSettled
 from hamn_flow.model.probe import Finding, Probe, done, todo

@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 
 from hamn_flow.engine.world import World
 from hamn_flow.errors import OutcomeUnknown, Rebooted, StaleDriver, TimedOut, Unreachable
+from hamn_flow.facts.asking import Together
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.systemd_linux import SystemdLinux
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
@@ -63,8 +64,10 @@ class Links:
     _tries: dict[NodeName, int] = field(init=False)
     _failed: dict[NodeName, Unreachable] = field(default_factory=dict)  # what the last try came to, if to nothing
     _closed: bool = False
+    _together: Together = field(init=False)
 
     def __post_init__(self) -> None:
+        self._together = Together(self._look)
         self._turns = {spec.name: RLock() for spec in self.cluster.nodes}
         self._tries = {spec.name: 0 for spec in self.cluster.nodes}
 
@@ -72,7 +75,9 @@ class Links:
     def nodes(self) -> Nodes:
         """Both nodes as steps see them."""
         by_name = {
-            spec.name: Node(spec=spec, platform=SystemdLinux(node=spec.name), look=self.look)
+            spec.name: Node(
+                spec=spec, platform=SystemdLinux(node=spec.name), look=self.look, abreast=self.world.abreast
+            )
             for spec in self.cluster.nodes
         }
         return Nodes(cluster=self.cluster, by_name=by_name)
@@ -89,7 +94,13 @@ class Links:
         self._connection(node)
 
     def look(self, command: Command) -> Result:
-        """Run a command that only reads; Unreachable if the node does not answer at a second try either."""
+        """Run a command that only reads; Unreachable if the node does not answer at a second try either.
+
+        Steps that ask the same side by side share a look that began after all of them had asked.
+        """
+        return self._together(command)
+
+    def _look(self, command: Command) -> Result:
         connection, _ = self._connection(command.node)
         try:
             return connection.look(command)

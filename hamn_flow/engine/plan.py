@@ -5,16 +5,16 @@ It is an estimate: a step late in the plan is looked at before the earlier ones 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
 from hamn_flow.catalog import Catalog, Site
-from hamn_flow.engine.abreast import Abreast, answers
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Invalid, Refused, Unreachable
+from hamn_flow.facts.abreast import Abreast, answers
 from hamn_flow.facts.node import Nodes
 from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.command import NodeName
@@ -74,11 +74,11 @@ def stages_for(
             f"{procedure} has no option {', '.join(unknown_options)}", hint=f"The options of {procedure}: {known}."
         )
     site = Site(nodes=nodes, run=run, options=dict(options), procedures=catalog.procedures)
-    stages = tuple(stage for stage in entry.workflow.stages(site) if stage.steps)
+    stages = tuple(entry.workflow.stages(site))
     problems = _problems(str(entry.path), stages)
     if problems:
         raise Invalid(problems, hint="Mend the procedure's file.")
-    return stages
+    return _without_empty(stages)
 
 
 def preview(world: World, cluster: Cluster, catalog: Catalog, procedure: str, options: Mapping[str, str]) -> Preview:
@@ -163,8 +163,39 @@ def _problems(path: str, stages: tuple[Stage, ...]) -> tuple[str, ...]:
         *(f"{path}:1: two stages are named {name}" for name in _twice(stage_names)),
         *(f"{path}:1: two steps are named {name}" for name in _twice(step_names)),
         *(f"{path}:1: the class of step {name} has no docstring, so it has no title" for name in untitled),
+        *(
+            f"{path}:1: stage {name} comes after {other}, which is no stage before it"
+            for name, other in _astray(stages)
+        ),
         *(f"{path}:1: no stage may be named start" for name in stage_names if name == "start"),
     )
+
+
+def _without_empty(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The stages that have steps; what comes after an empty one comes after what that one came after.
+
+    What is named twice, as it lies behind another name, is named once.
+    """
+    kept: list[Stage] = []
+    stands_for: dict[str, list[str]] = {}  # by a stage's name: itself, or if it is empty those before it
+    behind: dict[str, set[str]] = {}
+    for stage in stages:
+        names = tuple(stands_for) if stage.after is None else stage.after
+        named = dict.fromkeys(one for name in names for one in stands_for[name])
+        last = [one for one in named if not any(one in behind[other] for other in named)]
+        if stage.steps:
+            kept.append(stage if stage.after is None else replace(stage, after=tuple(last)))
+        stands_for[stage.name] = [stage.name] if stage.steps else last
+        behind[stage.name] = set(last).union(*(behind[one] for one in last))
+    return tuple(kept)
+
+
+def _astray(stages: tuple[Stage, ...]) -> Iterator[tuple[str, str]]:
+    """Stages that are to come after what is not before them."""
+    before: set[str] = set()
+    for stage in stages:
+        yield from ((stage.name, name) for name in stage.after or () if name not in before)
+        before.add(stage.name)
 
 
 def _twice(names: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from secrets import choice
 from time import monotonic, sleep
 
-from hamn_flow.engine.abreast import Abreast, threads
+from hamn_flow.facts.abreast import Abreast, threads
 from hamn_flow.model.events import Event
 from hamn_flow.model.outage import Answer
 from hamn_flow.transport.connection import Connect

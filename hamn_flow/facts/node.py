@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from threading import Lock
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
+from hamn_flow.facts.abreast import Abreast, one_by_one
+from hamn_flow.facts.asking import Once
 from hamn_flow.facts.fact import Fact
 from hamn_flow.facts.platform import Platform
 from hamn_flow.model.command import Command, NodeName, Result
@@ -18,11 +19,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One node: its specification, its platform, and a way to look."""
+    """One node: its specification, its platform, a way to look, and one to look side by side."""
 
     spec: NodeSpec
     platform: Platform
     look: Callable[[Command], Result]
+    abreast: Abreast = one_by_one
 
     @property
     def name(self) -> NodeName:
@@ -32,6 +34,18 @@ class Node:
     def get(self, fact: Fact[T]) -> T:
         """Ask the node now; nothing is remembered from an earlier look. Unreachable if it does not answer."""
         return fact.parse(self.look(fact.command(self.platform)))
+
+    def at_once(self, *facts: Fact[Any]) -> Node:
+        """The same node at this moment, for one question made of several: these are asked now, side by side.
+
+        What is remembered is as old as this call, so that nobody keeps it. What could not be asked is said by `get`.
+        """
+        now = replace(self, look=Once(self.look))
+        now.abreast([partial(now._ask, fact) for fact in facts])  # noqa: SLF001 -- its own class
+        return now
+
+    def _ask(self, fact: Fact[Any]) -> None:
+        self.look(fact.command(self.platform))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,25 +75,5 @@ class Nodes(Mapping[NodeName, Node]):
 
     def at_one_moment(self) -> Nodes:
         """The same nodes, each asked each question once: for a plan, which is an estimate, never for a proof."""
-        by_name = {name: replace(node, look=_Once(node.look)) for name, node in self.by_name.items()}
+        by_name = {name: replace(node, look=Once(node.look)) for name, node in self.by_name.items()}
         return replace(self, by_name=by_name)
-
-
-class _Once:
-    """A look that remembers what was answered, a failure included; who asks meanwhile waits for the same answer."""
-
-    def __init__(self, look: Callable[[Command], Result]) -> None:
-        self._look = look
-        self._answers: dict[Command, Future[Result]] = {}
-        self._turn = Lock()
-
-    def __call__(self, command: Command) -> Result:
-        with self._turn:
-            asked = command in self._answers
-            answer = self._answers.setdefault(command, Future())
-        if not asked:
-            try:
-                answer.set_result(self._look(command))
-            except BaseException as error:  # noqa: BLE001 -- raised below, and to all who wait
-                answer.set_exception(error)
-        return answer.result()

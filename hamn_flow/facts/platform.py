@@ -63,6 +63,10 @@ class Platform(Protocol):
         """Start a daemon."""
         ...
 
+    def begin_unit(self, unit: str) -> Command:
+        """Begin to start a daemon, and do not wait for it."""
+        ...
+
     def stop_unit(self, unit: str, deadline: float = 120.0) -> Command:
         """Stop a daemon by its unit, so that nothing starts it again."""
         ...

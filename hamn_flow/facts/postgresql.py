@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hamn_flow.facts.platform import Platform
 from hamn_flow.facts.scripts import rows
-from hamn_flow.facts.unreadable import succeeded, unreadable
+from hamn_flow.facts.unreadable import missing, succeeded, unreadable
 from hamn_flow.model.command import Command, Result
 
 
@@ -62,3 +62,35 @@ class PostgresServer:
             port=said.get("port", ""),
             access=tuple(value for key, value in pairs if key == "hba"),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Who says that it serves a data directory, and how far it is; it may be dead, or of another host."""
+
+    pid: int
+    ready: bool  # for connections; a server older than PostgreSQL 10 does not say
+
+
+@dataclass(frozen=True)
+class LockFile:
+    """The server's lock file, postmaster.pid, by whose last line pg_ctl itself knows that the server is ready."""
+
+    data_directory: str
+
+    @property
+    def path(self) -> str:
+        """Where it lies."""
+        return f"{self.data_directory}/postmaster.pid"
+
+    def command(self, platform: Platform) -> Command:
+        """Print it; it holds no secret."""
+        return platform.run("cat", self.path)
+
+    def parse(self, result: Result) -> Lock | None:
+        """None where there is none, or where it is just being written."""
+        if missing(result):
+            return None
+        lines = [line.strip() for line in succeeded(f"the lock file {self.path}", result).splitlines()]
+        pid = lines[0].removeprefix("-") if lines else ""
+        return Lock(pid=int(pid), ready=lines[7:8] == ["ready"]) if pid.isdecimal() else None

@@ -59,6 +59,10 @@ class SystemdLinux:
         """Start a unit; the default is xcatd's own TimeoutStartSec."""
         return self.run("systemctl", "start", unit, deadline=deadline)
 
+    def begin_unit(self, unit: str) -> Command:
+        """Have a unit started; what comes of it is to be looked at."""
+        return self.run("systemctl", "start", "--no-block", unit, deadline=_ACT)
+
     def stop_unit(self, unit: str, deadline: float = 120.0) -> Command:
         """Stop a unit through systemd, or Restart=on-failure brings it back."""
         return self.run("systemctl", "stop", unit, deadline=deadline)

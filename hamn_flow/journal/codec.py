@@ -54,5 +54,9 @@ def _typed(hint: Any, value: Any) -> Any:
     if hint is datetime:
         return time_of(value)
     if hint == tuple[PlannedStep, ...]:
-        return tuple(PlannedStep(**fields) for fields in value)
+        return tuple(_planned(**fields) for fields in value)
     return value
+
+
+def _planned(*, after: list[str] | None = None, **fields: Any) -> PlannedStep:
+    return PlannedStep(**fields, after=None if after is None else tuple(after))

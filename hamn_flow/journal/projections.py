@@ -43,8 +43,8 @@ def _(event: events.RunPlanned, connection: sqlite3.Connection, at: str) -> None
         ),
     )
     connection.executemany(
-        "INSERT INTO steps (run, position, name, stage, node, title, kind, version, fields, state, direction, "
-        "attempts, intents, reason, completed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0)",
+        "INSERT INTO steps (run, position, name, stage, node, title, kind, version, fields, after, state, "
+        "direction, attempts, intents, reason, completed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0)",
         [
             (
                 event.run,
@@ -56,6 +56,7 @@ def _(event: events.RunPlanned, connection: sqlite3.Connection, at: str) -> None
                 step.kind,
                 step.version,
                 data_text(step.fields),
+                None if step.after is None else data_text(step.after),
                 StepState.PENDING,
                 Direction.FORWARD,
             )

@@ -224,6 +224,7 @@ def _step(row: sqlite3.Row) -> StepRecord:
             kind=row["kind"],
             version=row["version"],
             fields=json.loads(row["fields"]),
+            after=None if row["after"] is None else tuple(json.loads(row["after"])),
         ),
         position=row["position"],
         state=StepState(row["state"]),

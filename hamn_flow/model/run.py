@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
 from hamn_flow.model.command import Key, NodeName
@@ -66,6 +67,7 @@ class PlannedStep:
     kind: str  # "module:Class"
     version: int
     fields: dict[str, Any]
+    after: tuple[str, ...] | None = None  # the stages that its stage comes after; None: all before it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,3 +199,22 @@ class Holder:
     user: str
     since: datetime
     what: str  # `resume k7m2qx`
+
+
+def stages_of(run: Run) -> tuple[str, ...]:
+    """The stages of a run's plan, in order."""
+    return tuple(stage for stage, _ in groupby(step.planned.stage for step in run.steps))
+
+
+def of_stage(run: Run, stage: str) -> tuple[StepRecord, ...]:
+    """The steps of one stage, in the order of the plan."""
+    return tuple(step for step in run.steps if step.planned.stage == stage)
+
+
+def stages_before(run: Run) -> dict[str, frozenset[str]]:
+    """The stages that must be settled before each one begins, those that it comes after by way of others included."""
+    before: dict[str, frozenset[str]] = {}
+    for stage in stages_of(run):
+        named = of_stage(run, stage)[0].planned.after
+        before[stage] = frozenset(before) if named is None else frozenset(named).union(*(before[one] for one in named))
+    return before

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hamn_flow.model import events
 from hamn_flow.model.events import Story
 from hamn_flow.model.outage import Outage, Stretch, of_virtual_ip, of_xcat, shared, unobserved
-from hamn_flow.model.run import Run, StepState
+from hamn_flow.model.run import Run, StepState, stages_before
 from hamn_flow.report.line import Line, Span, Tone, hanging, line, seconds_text
 
 _COLUMN = 14
@@ -87,7 +87,7 @@ def share_data(share: Share) -> dict[str, float | None]:
 
 def shares_of(run: Run, story: Story) -> Shares:
     """The outage by what was done meanwhile."""
-    worked, waited = _worked(story), unobserved(run.knocks)
+    worked, waited = _worked(run, story), unobserved(run.knocks)
     known = [*waited, *(each for stretches in worked.values() for each in stretches)]
     return Shares(
         steps={step.name: _share(run, worked.get(step.name, ())) for step in run.steps},
@@ -115,28 +115,38 @@ def _how_long(outage: Outage, zone: datetime) -> str:
     return " and ".join(said)
 
 
-def _worked(story: Story) -> dict[str, list[Stretch]]:
+def _worked(run: Run, story: Story) -> dict[str, list[Stretch]]:
     """When each step was at work: from its first look, over its retries, to its outcome or the end of its driver.
 
-    The steps of a stage are taken up together, when the stage before is settled; going back each has its turn.
+    The steps of a stage are taken up together, when the stages that it comes after are settled; going back each has
+    its turn.
     """
     worked: defaultdict[str, list[Stretch]] = defaultdict(list)
+    stages, before = {step.name: step.planned.stage for step in run.steps}, stages_before(run)
     open_since: dict[str, datetime] = {}
-    turn: datetime | None = None  # since when the next steps are being looked at
+    ended: dict[str, datetime] = {}  # when the last step of a stage was settled
+    turn: datetime | None = None  # since when the steps that wait for none are being looked at
     latest: datetime | None = None  # of what a driver did
+
+    def taken_up(step: str, at: datetime) -> datetime:
+        waited_for = (ended[stage] for stage in before[stages[step]] if stage in ended)
+        return max((each for each in (turn, *waited_for) if each), default=at)
+
     for _, at, event in story:
         match event:
             case events.StepBegun():
-                open_since.setdefault(event.step, turn or at)
+                open_since.setdefault(event.step, taken_up(event.step, at))
             case events.StepSettled() if event.state is not StepState.PENDING:
-                worked[event.step].append(Stretch(open_since.pop(event.step, turn or at), at))
-                turn = at if event.state is StepState.UNDONE else turn
-            case events.CheckpointReached():
-                turn = at
+                begun = open_since.pop(event.step) if event.step in open_since else taken_up(event.step, at)
+                worked[event.step].append(Stretch(begun, at))
+                if event.state is StepState.UNDONE:
+                    turn = at
+                else:
+                    ended[stages[event.step]] = at
             case events.RunBegun() | events.RunHalted():  # RunBegun: an earlier driver has ended without a word
-                ended = latest if latest and isinstance(event, events.RunBegun) else at
+                last = latest if latest and isinstance(event, events.RunBegun) else at
                 for step, begun in open_since.items():
-                    worked[step].append(Stretch(begun, ended))
+                    worked[step].append(Stretch(begun, last))
                 open_since.clear()
                 turn = at if isinstance(event, events.RunBegun) else None
         if not isinstance(event, events.NodeSeen | events.Decided):

@@ -49,7 +49,14 @@ def _node(node: Node) -> dict[str, object]:
         ),
         "promote secondaries": node.promote_secondaries,
         "units": {
-            name: (unit.active_state, unit.sub_state, unit.unit_file_state, unit.masked, unit.started_on)
+            name: (
+                unit.active_state,
+                unit.sub_state,
+                unit.settling > 0,
+                unit.unit_file_state,
+                unit.masked,
+                unit.started_on,
+            )
             for name, unit in node.units.items()
         },
         "processes": sorted(

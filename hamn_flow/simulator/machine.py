@@ -38,7 +38,7 @@ def boot(state: State, node: Node) -> None:
     node.processes[1] = init
     for unit in node.units.values():
         unit.active_state, unit.sub_state, unit.main_pid, unit.restart_due = "inactive", "dead", 0, False
-        unit.started_on = ""
+        unit.started_on, unit.settling = "", 0
         if unit.masked == "runtime":
             unit.masked = ""
     forget_masks(node)

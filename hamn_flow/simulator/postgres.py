@@ -67,7 +67,9 @@ def _refusal(node: Node, install: PostgresInstall, file_system: FileSystem, rela
 
 
 def _lock_file(main: Process, install: PostgresInstall) -> File:
-    return File(f"{main.pid}\n{install.data_directory}\n{main.started}\n{install.port}\n", "0600", "postgres")
+    more = f"/var/run/postgresql\n{install.listen_addresses}\n  1234567         0\nready   \n"
+    about = f"{main.pid}\n{install.data_directory}\n{main.started}\n{install.port}\n"
+    return File(about + more, "0600", "postgres")
 
 
 def _bind(node: Node, install: PostgresInstall) -> tuple[list[str], list[str]]:

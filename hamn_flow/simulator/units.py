@@ -19,6 +19,9 @@ def is_held(unit: Unit) -> bool:
     return unit.masked == "permanent" or (unit.masked == "runtime" and not unit.fragment_path.startswith("/etc/"))
 
 
+SETTLING = 20  # commands: two seconds, while a run looks at what it needs and starts xcatd
+
+
 _REASONS = {  # Debian's unit takes no notice of its command's status, and then finds no server
     "postgresql": "the service did not take the steps required by its unit configuration"
 }
@@ -28,7 +31,7 @@ def start(state: State, node: Node, unit: Unit) -> str:
     """Start a unit; the reason why it could not, or nothing."""
     if is_held(unit):
         return f"Unit {unit.id} is masked."
-    unit.restart_due = False
+    unit.restart_due, unit.settling = False, 0
     if unit.active:
         return ""
     failure = DAEMONS[unit.daemon].start(state, node, unit)
@@ -55,7 +58,7 @@ def stop(state: State, node: Node, unit: Unit) -> None:
         stop(state, node, node.units[name])
     if unit.active_state == "failed" and not unit.restart_due:
         return
-    unit.restart_due = False
+    unit.restart_due, unit.settling = False, 0
     if unit.active:
         unit.journal.append(f"Stopped {unit.id}.")
         DAEMONS[unit.daemon].stop(state, node, unit)
@@ -70,27 +73,27 @@ def _end(node: Node, unit: Unit) -> None:
     unit.started_on = ""
 
 
-def restart_failed(state: State, node: Node) -> None:
-    """What Restart=on-failure does, some time after a daemon was killed: here before the node's next command."""
+def go_on(state: State, node: Node) -> None:
+    """What systemd does with time, here before each command of the node.
+
+    What was killed is started again by Restart=on-failure; what began to start is one command nearer to be active.
+    """
     for unit in node.units.values():
+        unit.settling = max(0, unit.settling - 1)
         if unit.restart_due:
             unit.restart_due = False
             start(state, node, unit)
 
 
 def systemctl(host: Host) -> Result:
-    """`systemctl start|stop|restart|mask --runtime|unmask --runtime|is-active|show`."""
+    """`systemctl start [--no-block]|stop|restart|mask --runtime|unmask --runtime|is-active|show`."""
     match host.words:
         case ("start" | "restart" as action, name):
             return _start(host, action, name)
+        case ("start", "--no-block", name):
+            return _begin(host, name)
         case ("stop", name):
-            host.change()
-            unit = unit_named(host.node, name)
-            if unit is None or _hidden(unit, name):
-                full = _full(name)
-                return refused(5, f"Failed to stop {full}: Unit {full} not loaded.\n")
-            stop(host.state, host.node, unit)
-            return ok()
+            return _stop(host, name)
         case ("mask" | "unmask" as action, "--runtime", *names):
             done = [_mask(host, action, name) for name in names]
             failed = next((one.status for one in done if one.status), 0)
@@ -98,9 +101,7 @@ def systemctl(host: Host) -> Result:
                 status=failed, output=b"".join(x.output for x in done), errors=b"".join(x.errors for x in done)
             )
         case ("is-active", name):
-            unit = unit_named(host.node, name)
-            state = unit.active_state if unit else "inactive"
-            return ok(f"{state}\n") if state == "active" else refused(3, "", f"{state}\n")
+            return _is_active(host, name)
         case ("show", "--property=Id,Names,LoadState,ActiveState,SubState,Type,UnitFileState,FragmentPath,MainPID",
               "--", *names):  # fmt: skip
             return ok("\n".join(_shown(host.node, name) for name in names))
@@ -124,6 +125,41 @@ def _start(host: Host, action: str, name: str) -> Result:
         stop(host.state, host.node, unit)
     failure = start(host.state, host.node, unit)
     return refused(1, failure + "\n") if failure else ok()
+
+
+def _begin(host: Host, name: str) -> Result:
+    """Nobody is told how it ended, unless it cannot even begin; PostgreSQL serves before its unit is active."""
+    unit = unit_named(host.node, name)
+    was_active = unit is not None and unit.active
+    result = _start(host, "start", name)
+    if unit is None or is_held(unit) or _hidden(unit, name):
+        return result
+    if unit.active and not was_active and unit.daemon == "postgresql":
+        unit.settling = SETTLING
+    return ok()
+
+
+def _stop(host: Host, name: str) -> Result:
+    host.change()
+    unit = unit_named(host.node, name)
+    if unit is None or _hidden(unit, name):
+        full = _full(name)
+        return refused(5, f"Failed to stop {full}: Unit {full} not loaded.\n")
+    stop(host.state, host.node, unit)
+    return ok()
+
+
+def _is_active(host: Host, name: str) -> Result:
+    unit = unit_named(host.node, name)
+    state = _states(unit)[0] if unit else "inactive"
+    return ok(f"{state}\n") if state == "active" else refused(3, "", f"{state}\n")
+
+
+def _states(unit: Unit) -> tuple[str, str]:
+    """ActiveState and SubState as systemd shows them."""
+    if unit.restart_due:
+        return "activating", "auto-restart"
+    return ("activating", "start") if unit.settling else (unit.active_state, unit.sub_state)
 
 
 def _mask(host: Host, action: str, name: str) -> Result:
@@ -172,8 +208,7 @@ def _shown(node: Node, name: str) -> str:
     file_state = unit.unit_file_state
     if held:
         file_state = "masked-runtime" if unit.masked == "runtime" else "masked"
-    active = "activating" if unit.restart_due else unit.active_state
-    sub = "auto-restart" if unit.restart_due else unit.sub_state
+    active, sub = _states(unit)
     kind, names = ("", unit.id) if held else (unit.type, " ".join(unit.names))
     return (
         f"Type={kind}\nMainPID={unit.main_pid}\nId={unit.id}\nNames={names}\n"

@@ -318,7 +318,7 @@ class World:
         self.state.violations += (f"after {command.text} on {node.name}: {what}" for what in violations(self.state))
 
     def _carry_out(self, node: Node, command: Command, *, job: bool) -> Result:
-        units.restart_failed(self.state, node)
+        units.go_on(self.state, node)
         program, *words = words_of(command)
         host = Host(
             state=self.state,

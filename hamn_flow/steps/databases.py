@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hamn_flow.facts.node import Node, Nodes
-from hamn_flow.facts.postgresql import PostgresServer
-from hamn_flow.facts.services import LastLines, Process, Processes
+from hamn_flow.facts.postgresql import LockFile, PostgresServer
+from hamn_flow.facts.services import LastLines, Process, Processes, Units
 from hamn_flow.facts.storage import Mounts, mount_at
 from hamn_flow.facts.xcat import DatabaseLocation, Table
 from hamn_flow.model.command import Command
 from hamn_flow.model.pair import Database, Engine, Service
-from hamn_flow.model.probe import Probe, done, todo
+from hamn_flow.model.probe import Probe, done, partial, todo
 from hamn_flow.steps.evidence import is_postgres, still_holds
-from hamn_flow.steps.services import StartService, StopService
+from hamn_flow.steps.services import StartService, StopService, unit_on
 from hamn_flow.steps.step import Check, Failure
 
 XCAT_DIRECTORY = "/etc/xcat"
@@ -50,24 +50,43 @@ class StopDatabase(StopService):
 class StartDatabase(StartService):
     """Start the PostgreSQL server of the shared data directory.
 
-    Guide L515-L518, for PostgreSQL.
+    Guide L515-L518, for PostgreSQL. It serves as soon as it says so itself: Debian's pg_ctlcluster, and with it
+    systemd, waits two seconds longer, to see that it stays.
     """
 
     data_directory: str
 
-    def remedy(self, nodes: Nodes, failure: Failure) -> Iterator[Command]:
-        """Remove a stale lock file: only if PostgreSQL itself names it, and no server lives on either node.
+    def probe(self, nodes: Nodes) -> Probe:
+        """Done when the unit is active, or, while it is on its way, when its server is ready for connections."""
+        node = nodes[self.node].at_once(Units((self.unit,)), LockFile(self.data_directory), Processes())
+        found, unit = self._running(nodes), unit_on(node, self.unit)
+        if unit.active_state != "activating":
+            return found
+        lock = node.get(LockFile(self.data_directory))
+        own = {one.pid for one in node.get(Processes()) if one.unit == unit.id and is_postgres(one)}
+        if lock is not None and lock.ready and lock.pid in own:
+            return done("ready for connections", seen=found.seen)
+        return partial(found.reason, seen=found.seen, coming=True)
 
+    def apply(self, nodes: Nodes) -> Iterator[Command]:
+        """Have systemd start it."""
+        yield nodes[self.node].platform.begin_unit(self.unit)
+
+    def remedy(self, nodes: Nodes, failure: Failure) -> Iterator[Command]:
+        """Wait for a server that recovers; or remove a stale lock file.
+
+        That only if PostgreSQL itself names it, and no server lives on either node.
         A server that died with its host leaves its pid behind; another process may bear that number here (T34).
         PostgreSQL takes any process of its user for a server, Debian's pg_ctlcluster any with postgres in its words.
         """
-        del failure
         node, peer = nodes[self.node], nodes.peer_of(self.node)
+        if failure.probe.coming:
+            yield node.platform.start_unit(self.unit)
         if not any(map(_names_the_lock, _last_lines(node, self.unit))) or still_holds(nodes, peer.name) is not None:
             return
         server = node.get(PostgresServer(self.data_directory))
         if server is not None and server.pid is not None and not any(_living_servers(node, peer)):
-            yield node.platform.remove_file(f"{self.data_directory}/{LOCK_FILE}")
+            yield node.platform.remove_file(LockFile(self.data_directory).path)
 
     def explain(self, nodes: Nodes, failure: Failure) -> tuple[str, str]:
         """A lock file that is kept is told with the server that lives: only a person knows what that one serves."""
@@ -77,12 +96,22 @@ class StartDatabase(StartService):
         if living is None or not any(map(_names_the_lock, _last_lines(node, self.unit))):
             return reason, hint
         where, server = living
-        path = f"{self.data_directory}/{LOCK_FILE}"
+        path = LockFile(self.data_directory).path
         hint = (
             f"See by ps -fp {server.pid} on {where.name} which data directory it serves: end it if it is this one; "
             f"if not, type rm {path} on {self.node}; then type hamn-flow resume."
         )
         return f"{reason}; {path} is kept while a PostgreSQL server lives on {where.name} (process {server.pid})", hint
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwaitDatabase(StartService):
+    """Wait until systemd, too, counts the PostgreSQL server as started."""
+
+    @property
+    def what(self) -> str:
+        """Identity."""
+        return "await.database"
 
 
 def _living_servers(*nodes: Node) -> Iterator[tuple[Node, Process]]:

@@ -6,10 +6,12 @@ whose answer cannot be read, has proven nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from hamn_flow.errors import Unreachable
+from hamn_flow.facts.fact import Fact
 from hamn_flow.facts.network import Addresses, ListeningPorts
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.postgresql import PostgresServer
@@ -91,6 +93,16 @@ def _each(node: Node, units: tuple[str, ...]) -> tuple[Unit, ...]:
     return tuple({unit.id: unit for unit in node.get(Units(units)).values()}.values()) if units else ()
 
 
+def signs_asked(units: tuple[str, ...], service: Service) -> Iterator[Fact[Any]]:
+    """What `signs_of_life` asks of a node."""
+    if units:
+        yield Units(units)
+    if service.ports:
+        yield ListeningPorts()
+    if service.titles:
+        yield Processes()
+
+
 def signs_of_life(node: Node, units: tuple[str, ...], service: Service) -> tuple[str, ...]:
     """What shows that a service runs: an active unit, an open port, a process title. Empty: it does not run."""
     signs = [f"its unit {unit.id} is {unit.active_state}" for unit in _each(node, units) if not unit.stopped]
@@ -116,7 +128,8 @@ def still_holds(nodes: Nodes, other: NodeName, service: Service | None = None) -
     """
     cluster = nodes.cluster
 
-    def held(node: Node) -> str | None:
+    def held(asked: Node) -> str | None:
+        node = asked.at_once(*_asked_of(cluster, service))
         processes = node.get(Processes())
         questions: list[Callable[[], str | None]] = [
             lambda: address_held(node, cluster.virtual_ip),
@@ -131,6 +144,15 @@ def still_holds(nodes: Nodes, other: NodeName, service: Service | None = None) -
         return next((sentence for question in questions if (sentence := question())), None)
 
     return answered(nodes[other], held)
+
+
+def _asked_of(cluster: Cluster, service: Service | None) -> Iterator[Fact[Any]]:
+    """What tells whether a node has let go, as far as it is known which units are meant."""
+    yield from (Addresses(), Processes(), Mounts(), _devices_of(cluster))
+    if cluster.database.unit:
+        yield Units((cluster.database.unit,))
+    if service is not None:
+        yield from signs_asked(service.units, service)
 
 
 def answered(node: Node, question: Callable[[Node], str | None]) -> str | None:
@@ -149,20 +171,26 @@ def not_standing(nodes: Nodes, name: NodeName) -> str | None:
     Without its shared file systems a daemon would run on the node's own, stale data (a mount failure that
     is ignored brings up a second management node).
     """
-    objection = not_mounted(nodes, name)
-    if objection is None and address_held(nodes[name], nodes.cluster.virtual_ip) is None:
-        objection = f"{name} does not have the virtual IP {nodes.cluster.virtual_ip.address}"
+    cluster = nodes.cluster
+    node = nodes[name].at_once(Mounts(), _devices_of(cluster), Addresses())
+    objection = _not_mounted(cluster, node)
+    if objection is None and address_held(node, cluster.virtual_ip) is None:
+        objection = f"{name} does not have the virtual IP {cluster.virtual_ip.address}"
     return objection
 
 
 def not_mounted(nodes: Nodes, name: NodeName) -> str | None:
     """Which shared file system a node does not have mounted; None if it has them all."""
-    cluster, node = nodes.cluster, nodes[name]
+    cluster = nodes.cluster
+    return _not_mounted(cluster, nodes[name].at_once(Mounts(), _devices_of(cluster)))
+
+
+def _not_mounted(cluster: Cluster, node: Node) -> str | None:
     mounts, devices = node.get(Mounts()), node.get(_devices_of(cluster))
     for file_system in cluster.file_systems:
         here = [mount for mount in mounts if mount.own and mount.mount_point == file_system.mount_point]
         if not here or here[-1].device != devices[file_system.device].number:
-            return f"{file_system.mount_point} is not mounted from {file_system.device} on {name}"
+            return f"{file_system.mount_point} is not mounted from {file_system.device} on {node.name}"
     return None
 
 

@@ -48,7 +48,7 @@ class _OnFileSystem(Step):
 
     def _released(self, nodes: Nodes) -> Probe:
         """Done if the node's kernel holds nothing of it any more, in no namespace and lazily neither."""
-        node = nodes[self.node]
+        node = nodes[self.node].at_once(Mounts(), BlockDevice(self.file_system.device))
         held = file_system_held(node, self.file_system)
         if held is None:
             return done("not mounted, and the device is free")

@@ -12,7 +12,7 @@ from hamn_flow.facts.services import LastLines, Unit, Units, telling
 from hamn_flow.model.command import Command
 from hamn_flow.model.pair import Service
 from hamn_flow.model.probe import Finding, Probe, done, partial, todo
-from hamn_flow.steps.evidence import not_mounted, not_standing, signs_of_life, still_holds
+from hamn_flow.steps.evidence import not_mounted, not_standing, signs_asked, signs_of_life, still_holds
 from hamn_flow.steps.step import Failure, Step, words_of
 
 
@@ -43,7 +43,7 @@ class _OnService(Step):
 
     def _stopped(self, nodes: Nodes) -> Probe:
         """Done when its unit is inactive, nobody listens on its ports, and no process bears its titles."""
-        node = nodes[self.node]
+        node = nodes[self.node].at_once(*signs_asked((self.unit,), self.service))
         active = not unit_on(node, self.unit).stopped
         signs = signs_of_life(node, (self.unit,), self.service)
         if not signs:

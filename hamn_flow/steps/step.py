@@ -141,7 +141,12 @@ class PersonStep(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Steps that do not depend on each other; its end is a checkpoint."""
+    """Steps that do not depend on each other; its end is a checkpoint.
+
+    `after` names the stages that must be settled before it begins, out of those before it; None: all of them. So a
+    procedure is a graph of stages, in an order that is one way through it.
+    """
 
     name: str
     steps: tuple[Step, ...]
+    after: tuple[str, ...] | None = None

@@ -231,7 +231,7 @@ class XcatAnswers(Check):
 
     def probe(self, nodes: Nodes) -> Probe:
         """Done when lsxcatd names the engine, and site.master is the virtual IP."""
-        node = nodes[self.node]
+        node = nodes[self.node].at_once(Daemon(), Table("site"))
         daemon = node.get(Daemon())
         if daemon is None:
             return todo("lsxcatd -a gets no answer from xCAT's daemon")

@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hamn_flow.facts.postgresql import PostgresServer, Server
+from hamn_flow.facts.postgresql import LockFile, PostgresServer, Server
 from hamn_flow.facts.services import Units
 from hamn_flow.facts.xcat import Cfgloc, DatabaseLocation
 from tests.conformance.row import MN2, Given, Row, Scene, There, asks, does
 from tests.conformance.vocabulary import (
+    begin,
     forgetting_failure,
     held,
+    hold,
     holders,
     listens,
     mounted,
     prepared,
+    release,
     runs,
+    soon,
     start,
     stop,
     the_unit,
@@ -57,6 +61,17 @@ def is_its_own(there: There) -> object:
     return server.pid and server.pid == there.get(Units((UNIT,)))[UNIT].main_pid
 
 
+def says_that_it_is_ready(there: There) -> object:
+    """Long before pg_ctlcluster believes it."""
+    lock = there.get(LockFile(DATA))
+    return lock is not None and lock.ready
+
+
+NO_LOCK: dict[str, Any] = {
+    "status": 1,
+    "output": "",
+    "errors": f"cat: {DATA}/postmaster.pid: No such file or directory\n",
+}
 UP = (
     (the_unit(UNIT), ("loaded", "active")),
     (listens("tcp/5432"), True),
@@ -101,10 +116,43 @@ SERVERS = (
         given=(mounted(POINT), with_file(LOCK, "999999\n")),
         output="…\npid\t999999\n…",
     ),
+    asks("what the server that runs says of itself", LockFile(DATA), read=lambda lock: lock and lock.ready, means=True),
+    asks(
+        "the lock file of a server that is stopped",
+        LockFile(DATA),
+        means=None,
+        **FREE,
+        given=(mounted(POINT),),
+        **NO_LOCK,
+    ),
     asks("a directory that nobody serves", PostgresServer("/var/lib/other"), read=plainly, means=None, output=""),
 )
 
 STARTED = (
+    does(
+        "the server is to be started, and nobody waits for it",
+        begin(UNIT),
+        **FREE,
+        given=READY,
+        sees=(soon(says_that_it_is_ready, expected=True), soon(the_unit(UNIT), expected=("loaded", "active"))),
+        undo=(stop(UNIT),),
+    ),
+    does(
+        "a server that cannot run is to be started, and nobody is told",
+        begin(UNIT),
+        **FREE,
+        given=(*READY, lock_of_holder("postgres"), forgetting_failure(UNIT)),
+        sees=(soon(the_unit(UNIT), expected=("loaded", "failed")), *DOWN),
+    ),
+    does(
+        "a server that is held is to be started",
+        begin(UNIT),
+        **FREE,
+        given=(*READY, prepared(hold(UNIT), release(UNIT))),
+        status=1,
+        errors=f"Failed to start {UNIT}.service: Unit {UNIT}.service is masked.\n",
+        sees=DOWN,
+    ),
     does("the server is started", start(UNIT), **FREE, given=READY, sees=UP, undo=(stop(UNIT),)),
     does(
         "the server is started, and a dead one's lock file is there",

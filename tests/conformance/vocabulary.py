@@ -29,6 +29,10 @@ def start(unit: str) -> Saying:
     return lambda there: there.platform.start_unit(unit)
 
 
+def begin(unit: str) -> Saying:
+    return lambda there: there.platform.begin_unit(unit)
+
+
 def stop(unit: str) -> Saying:
     return lambda there: there.platform.stop_unit(unit)
 

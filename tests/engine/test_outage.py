@@ -23,7 +23,7 @@ from hamn_flow.engine.world import Knock
 from hamn_flow.errors import StepFailed
 from hamn_flow.model import events
 from hamn_flow.model.command import Command, Job, Key
-from hamn_flow.model.events import CheckpointReached, Event, NotMeasured, RunBegun, RunPlanned, StepSettled, Story
+from hamn_flow.model.events import Event, NotMeasured, RunBegun, RunPlanned, StepSettled, Story
 from hamn_flow.model.outage import Answer, Stretch, of_virtual_ip, of_xcat, shared, unobserved
 from hamn_flow.model.pair import NodeSpec, Policy, Service, Ssh
 from hamn_flow.model.run import Run, RunState
@@ -349,14 +349,16 @@ def at_work(run: Run, step: str) -> Stretch:
     return Stretch(record.begun_at, record.ended_at)
 
 
-def taken_up_to_settled(story: Story) -> dict[str, Stretch]:
-    """For each step of an undisturbed run: from the end of the stage before to its outcome."""
-    found, turn = dict[str, Stretch](), story[0][1]
-    for _, at, event in story:
-        if isinstance(event, RunBegun | CheckpointReached):
-            turn = at
-        elif isinstance(event, StepSettled):
-            found[event.step] = Stretch(turn, at)
+def taken_up_to_settled(run: Run, story: Story) -> dict[str, Stretch]:
+    """For each step of an undisturbed run: from when the last step that its stage waits for was settled, to its own."""
+    begun = next(at for _, at, event in story if isinstance(event, RunBegun))
+    settled = {event.step: at for _, at, event in story if isinstance(event, StepSettled)}
+    found: dict[str, Stretch] = {}
+    for number, step in enumerate(run.steps):
+        earlier = [other for other in run.steps[:number] if other.planned.stage != step.planned.stage]
+        after = step.planned.after
+        waited_for = [settled[one.name] for one in earlier if after is None or one.planned.stage in after]
+        found[step.name] = Stretch(max([begun, *waited_for]), settled[step.name])
     return found
 
 
@@ -378,12 +380,13 @@ def test_a_failover_is_an_outage_from_the_stop_of_xcatd_to_its_start(pair: Pair)
     assert within(gone.ended, at_work(run, "mn2.claim-virtual-ip"))
     assert (address.lasting, xcat.lasting, unobserved(run.knocks)) == (False, False, ())
     shares = shares_of(run, story)
-    for step, work in taken_up_to_settled(story).items():
+    for step, work in taken_up_to_settled(run, story).items():
         share, expected = shares.steps[step], (shared([gone], [work]), shared([silent], [work]))
         assert (share.virtual_ip, share.xcatd) == pytest.approx(expected), step
     claim = shares.steps["mn2.claim-virtual-ip"].virtual_ip
     assert claim
-    assert claim > at_work(run, "mn2.claim-virtual-ip").seconds, "it was asked first whether anybody answers for it"
+    acting = shared([gone], [at_work(run, "mn2.claim-virtual-ip")])
+    assert claim > acting, "it was asked first whether anybody answers for it"
     assert shares.steps["mn2.recognise./install"].xcatd
     assert (shares.steps["mn1.mark./install"].xcatd, shares.waiting.xcatd) == (0.0, 0.0)
     pair.assert_safe()

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from hamn_flow.engine.abreast import MOST, answers, one_by_one, threads
 from hamn_flow.engine.begin import resume, rollback, start
 from hamn_flow.engine.halt import Halt, together
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
 from hamn_flow.errors import HamnError, Interrupted, Refused, StaleDriver, StepFailed, Unreachable
+from hamn_flow.facts.abreast import MOST, answers, one_by_one, threads
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import CommandEnded, Event, RunHalted, StepSettled

@@ -56,6 +56,7 @@ ACTIONS: list[tuple[Command, str, float]] = [
     (MN1.announce_address(VIP, Arping.IPUTILS), "arping -U -c 2 -I eth0 10.97.0.100", 60),
     (MN1.announce_address(VIP, Arping.HABETS), "arping -U -c 2 -i eth0 10.97.0.100", 60),
     (MN1.start_unit("xcatd.service"), "systemctl start xcatd.service", 600),
+    (MN1.begin_unit("postgresql"), "systemctl start --no-block postgresql", 60),
     (MN1.stop_unit("xcatd.service"), "systemctl stop xcatd.service", 120),
     (MN1.hold_unit("xcatd.service"), "systemctl mask --runtime xcatd.service", 60),
     (MN1.release_unit("xcatd.service"), "systemctl unmask --runtime xcatd.service", 60),

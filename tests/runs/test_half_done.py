@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from hamn_flow.engine.abreast import Abreast, one_by_one
 from hamn_flow.engine.begin import resume, rollback, start
+from hamn_flow.facts.abreast import Abreast, one_by_one
 from hamn_flow.model.command import Command, Key, NodeName
 from hamn_flow.model.run import RunState, StepState
 from hamn_flow.simulator.world import unwatched
@@ -60,7 +60,7 @@ def test_an_early_step_that_fell_back_is_undone_after_what_was_built_upon_it(pai
 def test_nothing_may_start_again_before_all_is_mounted(pair: Pair) -> None:
     """The unmounts have ended, the masks beside them have not when the driver dies."""
     before = pair.world.picture()
-    masking = ("systemctl", "mask", "--runtime", "nfs-server")
+    masking = ("systemctl", "mask", "--runtime", "conserver")
 
     def begun(abreast: Abreast) -> None:
         with pair.desk() as desk:

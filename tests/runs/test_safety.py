@@ -92,7 +92,7 @@ def test_a_rollback_does_not_start_the_database_on_directories_of_the_node(pair:
     """A person freed the node by hand before the run came to it, and then the run is rolled back."""
     run = halted(pair, always("mn1", "systemctl", "stop", DATABASE))
     assert pair.world.run("mn1", "systemctl", "stop", DATABASE).status == 0
-    unmount(pair, "mn1", "/root/.xcat", "/tftpboot", "/var/lib/postgresql")
+    unmount(pair, "mn1", "/var/lib/postgresql")
     pair.world.fault(always("mn2", "ip", "addr", "add"))
     with pair.desk() as desk, pytest.raises(StepFailed):
         resume(desk, run)
@@ -108,7 +108,7 @@ def test_nor_on_those_of_a_node_without_an_installation_of_its_own(pair: Pair) -
         start(desk, PROCEDURE, {})
     run = halted(pair, always("mn2", "systemctl", "stop", DATABASE))
     assert pair.world.run("mn2", "systemctl", "stop", DATABASE).status == 0
-    unmount(pair, "mn2", "/root/.xcat", "/tftpboot", "/var/lib/postgresql")
+    unmount(pair, "mn2", "/var/lib/postgresql")
     pair.world.fault(always("mn1", "ip", "addr", "add"))
     with pair.desk() as desk, pytest.raises(StepFailed):
         resume(desk, run)

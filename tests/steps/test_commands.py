@@ -57,7 +57,7 @@ def exports_by_hand(pair: Pair) -> None:
     pair.world.run("mn1", "exportfs", "-o", "ro", "cn1:/install/postscripts")
 
 
-HELD = "conserver isc-dhcp-server apache2 xcatd named"
+HELD = "conserver isc-dhcp-server apache2 xcatd named nfs-server postgresql@15-main.service"
 
 CASES = [
     Case(step="mn1.stop.conserver", does=("systemctl stop conserver",), undoes=("systemctl start conserver",)),
@@ -114,7 +114,7 @@ CASES = [
     ),
     Case(
         step="mn2.start.database",
-        does=("systemctl start postgresql@15-main.service",),
+        does=("systemctl start --no-block postgresql@15-main.service",),
         undoes=("systemctl stop postgresql@15-main.service",),
     ),
     Case(step="mn2.start.xcatd", does=("systemctl start xcatd",), undoes=("systemctl stop xcatd",)),

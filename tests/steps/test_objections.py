@@ -57,6 +57,7 @@ ACTS = [
     "mn2.announce-virtual-ip",
     "mn2.mount./etc/xcat",
     "mn2.start.database",
+    "mn2.await.database",
     "mn2.start.xcatd",
     "mn2.start.named",
     "mn2.makedns",

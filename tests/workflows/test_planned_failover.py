@@ -19,11 +19,12 @@ DATABASES: tuple[DatabaseName, ...] = ("postgresql", "sqlite")
 
 
 def spoken(site: Site) -> str:
-    """The run as one reads it: each stage, its steps, their commands."""
+    """The run as one reads it: each stage with those that it comes after, if not all, its steps, their commands."""
     run = site.run()
     lines: list[str] = []
-    for stage, steps in groupby(run.steps, key=lambda step: step.planned.stage):
-        lines.append(f"{stage}:")
+    for (stage, after), steps in groupby(run.steps, key=lambda step: (step.planned.stage, step.planned.after)):
+        behind = "" if after is None else f" after {', '.join(after)}"
+        lines.append(f"{stage}{behind}:")
         for step in steps:
             state = "" if step.state is StepState.DONE else f" ({step.state.value})"
             lines.append(f"    {step.name}{state}")
