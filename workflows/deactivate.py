@@ -4,8 +4,8 @@ The guide's "On the current primary management node" (L447-L494): the daemons ar
 their start and kept from starting again, the shared paths are withdrawn from NFS, the database is stopped, the file
 systems are unmounted, the virtual IP is taken off, and the host name is set back. On a clean standby nothing is
 done. The xCAT daemons of service nodes are left alone (L455): since xCAT 2.6.10 they find the database again (L536).
-What does not need each other goes side by side: the daemons stop at once, then the database, then all is unmounted
-while systemd learns that they must not start again.
+What does not need each other goes side by side: the daemons stop at once; the exports and the database stop while
+systemd learns that the others must not start again; then all is unmounted.
 """
 
 from __future__ import annotations
@@ -56,13 +56,15 @@ def stages(site: Site) -> Iterator[Stage]:
         yield Stage(name=stopped, steps=tuple(steps))
     database = database_unit(here, cluster.database) if postgresql else ""
     server = (StopDatabase(node=node, service=database_service(database), unit=database),) if database else ()
+    units = tuple(unit_of(here, one) for one in reversed(cluster.services) if one not in late)
+    yield Stage(name="hold", steps=() if clean else (HoldServices(node=node, units=units),), after=(stopped,))
     yield Stage(name="stop-exports", steps=tuple(_stop(here, one) for one in late), after=(stopped,))
     yield Stage(name="stop-database", steps=server, after=(stopped,))
 
-    # Before the unmounts in the plan, so that it is undone after them: only what is mounted again may start.
-    services = (*(one for one in reversed(cluster.services) if one not in late), *late)
-    units = (*(unit_of(here, one) for one in services), *([database] if database else []))
-    yield Stage(name="hold", steps=() if clean else (HoldServices(node=node, units=units),))
+    # Beside the unmounts, but undone after them: only when all is mounted again may these start.
+    last = (*(unit_of(here, one) for one in late), *([database] if database else []))
+    holds = (HoldServices(node=node, units=last, subject="last"),) if last and not clean else ()
+    yield Stage(name="hold-last", steps=holds, after=("stop-exports", "stop-database"))
 
     unmounts = tuple(_unmounts(node, cluster))
     yield from unmounts
@@ -78,7 +80,7 @@ def _unmounts(node: NodeName, cluster: Cluster) -> Iterator[Stage]:
     """Inner ones first; only what the database's data lies in waits for the database."""
     data, served = cluster.database.data_directory, cluster.database.engine is Engine.POSTGRESQL
     holding = [one for one in cluster.file_systems if served and (not data or lies_in(data, one.mount_point))]
-    inside: tuple[str, ...] = ("stop-exports",)
+    inside: tuple[str, ...] = ("hold", "stop-exports")
     for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
         names = [f"{name}-{depth}" if depth else name for name in ("unmount", "unmount-database")]
         steps = {one: Unmount(node=node, file_system=one) for one in layer}

@@ -39,7 +39,7 @@ def _after_release(stage: Stage) -> Stage:
     """
     after = tuple("release-virtual-ip" if name == "check" else name for name in stage.after or ())
     if stage.name == "allow":
-        after = (*after, "hold")
+        after = (*after, "hold", "hold-last")
     return stage if stage.after is None else replace(stage, after=after)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.postgresql import LockFile, PostgresServer
@@ -107,6 +108,8 @@ class StartDatabase(StartService):
 @dataclass(frozen=True, kw_only=True)
 class AwaitDatabase(StartService):
     """Wait until systemd, too, counts the PostgreSQL server as started."""
+
+    nothing_to_undo: ClassVar[str] = "the undo of its start stops the server"
 
     @property
     def what(self) -> str:

@@ -109,7 +109,7 @@ def test_the_diagram_of_a_run_marks_where_it_stands(desk: Desk, halted: Embedded
     assert drawn.startswith("stateDiagram-v2\n")
     (mark,) = [line.split()[1] for line in drawn.splitlines() if line.strip().startswith("class s")]
     (state,) = [line for line in drawn.splitlines() if line.endswith(f'" as {mark}')]
-    assert "<b>hold</b>" in state
+    assert "<b>hold-last</b>" in state
     assert "mn1.unmount./install" in drawn
     planned = desk.type("graph", "planned-failover")
     assert planned.status == 0

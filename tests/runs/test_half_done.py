@@ -13,12 +13,12 @@ from hamn_flow.model.command import Command, Key, NodeName
 from hamn_flow.model.run import RunState, StepState
 from hamn_flow.simulator.world import unwatched
 from tests.runs.conftest import Pair
-from tests.runs.test_safety import PROCEDURE, Killed, always, halted, only_postgresql
+from tests.runs.test_safety import PROCEDURE, Killed, always, halted, mount_points, only_postgresql
 
 
-def last_first(works: Sequence[Callable[[], None]]) -> tuple[BaseException | None, ...]:
-    """The steps of a stage one after the other, in the other order than the plan's."""
-    return one_by_one(works[::-1])[::-1]
+def latter_first(works: Sequence[Callable[[], None]]) -> tuple[BaseException | None, ...]:
+    """One after the other as the plan has it; but where two may begin, the latter first: so do unmounts and masks."""
+    return one_by_one(works[::-1])[::-1] if len(works) == 2 else one_by_one(works)
 
 
 def killed_after(pair: Pair, words: tuple[str, ...], carry_on: Callable[[Abreast], object], abreast: Abreast) -> None:
@@ -60,13 +60,14 @@ def test_an_early_step_that_fell_back_is_undone_after_what_was_built_upon_it(pai
 def test_nothing_may_start_again_before_all_is_mounted(pair: Pair) -> None:
     """The unmounts have ended, the masks beside them have not when the driver dies."""
     before = pair.world.picture()
-    masking = ("systemctl", "mask", "--runtime", "conserver")
+    masking = ("systemctl", "mask", "--runtime", "nfs-server")
 
     def begun(abreast: Abreast) -> None:
         with pair.desk() as desk:
             start(replace(desk, world=replace(desk.world, abreast=abreast)), PROCEDURE, {})
 
-    killed_after(pair, masking, begun, last_first)
+    killed_after(pair, masking, begun, latter_first)
+    assert "/var/lib/postgresql" not in mount_points(pair, "mn1")
     run, done = pair.last_run().summary.id, len(pair.world.state.log)
     with pair.desk() as desk:
         assert rollback(desk, run) is RunState.ROLLED_BACK

@@ -57,7 +57,7 @@ def exports_by_hand(pair: Pair) -> None:
     pair.world.run("mn1", "exportfs", "-o", "ro", "cn1:/install/postscripts")
 
 
-HELD = "conserver isc-dhcp-server apache2 xcatd named nfs-server postgresql@15-main.service"
+HELD = "conserver isc-dhcp-server apache2 xcatd named"
 
 CASES = [
     Case(step="mn1.stop.conserver", does=("systemctl stop conserver",), undoes=("systemctl start conserver",)),
