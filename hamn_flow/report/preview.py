@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby, takewhile
 from typing import Any
 
@@ -26,15 +26,23 @@ def unsatisfied(steps: Sequence[Foreseen]) -> list[Foreseen]:
 def preview_lines(preview: Preview, width: int) -> list[Line]:
     """A procedure's plan: by stage each step with what is so, what would be run, and what is in the way."""
     head = line(Span(preview.procedure, Tone.HEAD), f"  {preview.title}")
-    return [head, *steps_lines(preview.steps, width), line(), *summary_lines(preview.steps, width)]
+    after = {stage.name: stage.after for stage in preview.stages}
+    return [head, *steps_lines(preview.steps, width, after), line(), *summary_lines(preview.steps, width)]
 
 
-def steps_lines(steps: Sequence[Foreseen], width: int) -> list[Line]:
-    """Steps under the names of their stages; what they are for is said once for steps alike."""
+def steps_lines(
+    steps: Sequence[Foreseen], width: int, after: Mapping[str, Sequence[str] | None] | None = None
+) -> list[Line]:
+    """Steps under the names of their stages; what they are for is said once for steps alike.
+
+    `after` names the stages that a stage waits for, where those are not all before it.
+    """
     first = {step.name for step in checks_first(steps)}
     lines: list[Line] = []
     for stage, of_stage in groupby(steps, key=lambda step: step.stage):
-        head = line(Span(stage, Tone.HEAD))
+        waits_for = (after or {}).get(stage)
+        beside = line(Span(f" after {', '.join(waits_for)}", Tone.DIM)) if waits_for else ()
+        head = (*line(Span(stage, Tone.HEAD)), *beside)
         lines.append(line())
         for title, alike in groupby(of_stage, key=lambda step: step.title if _wants_title(step, first) else ""):
             lines += hanging((*head, Span("  ")), title, width, Tone.DIM) if title else [head] if head else []
@@ -68,7 +76,10 @@ def summary_lines(steps: Sequence[Foreseen], width: int) -> list[Line]:
 
 def preview_data(preview: Preview) -> dict[str, Any]:
     """A plan as plain data."""
-    return {"procedure": preview.procedure, "title": preview.title, **steps_data(preview.steps)}
+    data = steps_data(preview.steps)
+    after = {stage.name: stage.after for stage in preview.stages}
+    stages = [{**stage, "after": after.get(stage["name"])} for stage in data["stages"]]
+    return {"procedure": preview.procedure, "title": preview.title, **data, "stages": stages}
 
 
 def steps_data(steps: Sequence[Foreseen]) -> dict[str, Any]:

@@ -117,8 +117,8 @@ class Telling:
         self._begun.setdefault(event.step, at)
         self._failing.pop(event.step, None)
         self._under_way[event.step] = Now(event.step, at)
-        if not self._whole:
-            return self._heading(event.step)
+        if not self._whole:  # where others are under way, the stage is named when there is something to tell of it
+            return self._heading(event.step) if len(self._under_way) == 1 else []
         word = "undo begun" if event.direction is Direction.BACK else "begun"
         return self._row(event.step, word, Tone.PLAIN, event.reason, width=width)
 
