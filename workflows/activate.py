@@ -179,7 +179,8 @@ def _daemons(taking: Taking) -> Iterator[Stage]:
             on_the_node = xcatd = tables = None
         elif order.need_only_the_node(group):
             yield Stage(name=name, steps=tuple(_starts(taking, group)), after=on_the_node)
-            yield Stage(name="export", steps=tuple(_exported(taking) if "nfs" in names else ()), after=(name,))
+            if "nfs" in names:
+                yield Stage(name="export", steps=tuple(_exported(taking)), after=(name,))
         elif "xcatd" in names:
             yield from _xcatd(taking, group, xcatd)
             tables = ("nodes-defined",)

@@ -16,13 +16,13 @@ from hamn_flow.catalog import Site, Workflow
 from hamn_flow.facts.node import Node
 from hamn_flow.facts.storage import Mounts, mount_at
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.pair import Cluster, Engine, Service
+from hamn_flow.model.pair import Engine, Service
 from hamn_flow.steps import order
 from hamn_flow.steps.addresses import AddressFree, ReleaseVirtualIp
 from hamn_flow.steps.checks import ArpingThere, NfsClientsToldOf, Reachable, RoomForDump, not_clean
 from hamn_flow.steps.databases import StopDatabase, database_service, database_unit
 from hamn_flow.steps.exports import UnexportShared, mount_points_of
-from hamn_flow.steps.file_systems import Unmount, WriteMarker, layers, lies_in
+from hamn_flow.steps.file_systems import Unmount, WriteMarker, layers
 from hamn_flow.steps.names import SetHostName
 from hamn_flow.steps.preflight import dump_directory
 from hamn_flow.steps.services import HoldServices, StopService, unit_of
@@ -66,29 +66,17 @@ def stages(site: Site) -> Iterator[Stage]:
     holds = (HoldServices(node=node, units=last, subject="last"),) if last and not clean else ()
     yield Stage(name="hold-last", steps=holds, after=("stop-exports", "stop-database"))
 
-    unmounts = tuple(_unmounts(node, cluster))
-    yield from unmounts
+    inner: tuple[str, ...] = ("hold", "stop-exports", "stop-database")
+    for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
+        name = f"unmount-{depth}" if depth else "unmount"
+        yield Stage(name=name, steps=tuple(Unmount(node=node, file_system=one) for one in layer), after=inner)
+        inner = (name,)
     release = ReleaseVirtualIp(node=node, virtual_ip=cluster.virtual_ip)
-    yield Stage(name="release-virtual-ip", steps=(release,), after=tuple(stage.name for stage in unmounts))
+    yield Stage(name="release-virtual-ip", steps=(release,), after=inner)
     peer = cluster.peer_of(node)  # asks whether anybody answers for it still
     yield Stage(name="address-free", steps=(AddressFree(node=peer, virtual_ip=cluster.virtual_ip),))
     if cluster.features.set_host_name:
         yield Stage(name="own-host-name", steps=(SetHostName(node=node, host_name=node),))
-
-
-def _unmounts(node: NodeName, cluster: Cluster) -> Iterator[Stage]:
-    """Inner ones first; only what the database's data lies in waits for the database."""
-    data, served = cluster.database.data_directory, cluster.database.engine is Engine.POSTGRESQL
-    holding = [one for one in cluster.file_systems if served and (not data or lies_in(data, one.mount_point))]
-    inside: tuple[str, ...] = ("hold", "stop-exports")
-    for depth, layer in reversed(list(enumerate(layers(cluster.file_systems)))):
-        names = [f"{name}-{depth}" if depth else name for name in ("unmount", "unmount-database")]
-        steps = {one: Unmount(node=node, file_system=one) for one in layer}
-        plain = tuple(step for one, step in steps.items() if one not in holding)
-        last = tuple(step for one, step in steps.items() if one in holding)
-        yield Stage(name=names[0], steps=plain, after=inside)
-        yield Stage(name=names[1], steps=last, after=(*inside, "stop-database"))
-        inside = tuple(names)
 
 
 def _stop(node: Node, service: Service) -> Step:

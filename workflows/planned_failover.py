@@ -7,7 +7,7 @@ back leads to where it began.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hamn_flow.catalog import Site, Workflow
@@ -28,19 +28,22 @@ def stages(site: Site) -> Iterator[Stage]:
     release = site.stages_of("deactivate", node=active, **dump)
     acquire = site.stages_of("activate", node=standby)
     yield Stage(name="check", steps=_checks(site, active, standby))
-    yield from (stage for stage in release if stage.name not in {"check", "address-free"})
-    yield from (_after_release(stage) for stage in acquire if stage.name != "check")
+    release = [stage for stage in release if stage.name not in {"check", "address-free"}]
+    yield from release
+    yield from (_after_release(stage, release) for stage in acquire if stage.name != "check")
 
 
-def _after_release(stage: Stage) -> Stage:
+def _after_release(stage: Stage, release: Sequence[Stage]) -> Stage:
     """What needs only the checks of who takes the role needs here that the other has let go.
 
-    And no daemon may start on one node before the other's are kept from starting.
+    And no daemon may start on one node before the other's are kept from starting: before all is done there.
     """
-    after = tuple("release-virtual-ip" if name == "check" else name for name in stage.after or ())
-    if stage.name == "allow":
-        after = (*after, "hold", "hold-last")
-    return stage if stage.after is None else replace(stage, after=after)
+    if stage.after is None:
+        return stage
+    names = tuple(one.name for one in release)
+    let_go = ("release-virtual-ip",) if "release-virtual-ip" in names else names
+    after = [one for name in stage.after for one in (let_go if name == "check" else (name,))]
+    return replace(stage, after=(*after, *(names if stage.name == "allow" else ())))
 
 
 def _active(site: Site) -> NodeName:

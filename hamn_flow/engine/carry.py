@@ -49,7 +49,7 @@ class Carrying:
                     self._advance(checkpoints, settled)
 
             course = Course(after=left, settle=settle, abreast=self.acting.world.abreast)
-            _raise_together(run, [("", error) for error in course.run()])
+            _raise_together(self.acting, [("", error) for error in course.run()])
             self.acting.record(RunEnded(run=self.acting.run, state=RunState.DONE))
 
     def back(self, to: str) -> None:
@@ -76,8 +76,7 @@ class Carrying:
         names = [record.name for record in records if record.state not in SETTLED]
         ended = self.acting.world.abreast([partial(self._settle_one, name) for name in names])
         failed = [(name, error) for name, error in zip(names, ended, strict=True) if error is not None]
-        if failed:
-            _raise_together(self.acting.now(), failed)
+        _raise_together(self.acting, failed)
 
     def _settle_one(self, name: str) -> None:
         """One step; why it failed is told at once, also where others still run."""
@@ -98,7 +97,7 @@ class Carrying:
     def _retreat(self, checkpoints: Checkpoints, kept: tuple[str, ...]) -> None:
         """Move the checkpoint back over every stage of which nothing is ours any more."""
         run = self.acting.now()
-        while checkpoints.state not in {START, *kept[-1:]}:
+        while checkpoints.state not in {START, *kept}:
             if any(step.ours for step in of_stage(run, checkpoints.state)):
                 break
             checkpoints.move("retreat")
@@ -150,7 +149,7 @@ def _halting(acting: Acting) -> Iterator[None]:
         raise error from stopped
 
 
-def _raise_together(run: Run, failed: Sequence[tuple[str, BaseException]]) -> None:
+def _raise_together(acting: Acting, failed: Sequence[tuple[str, BaseException]]) -> None:
     """What stopped some of what ran side by side, each by its step's name, as one halt.
 
     An error that says that no run can go on is raised itself.
@@ -160,7 +159,7 @@ def _raise_together(run: Run, failed: Sequence[tuple[str, BaseException]]) -> No
         if isinstance(error, Halt):
             halts.append(error)
         elif isinstance(error, HamnError) and not isinstance(error, JournalUnusable):
-            halts.append(halt_of(error, run, step))
+            halts.append(halt_of(error, acting.now(), step))
         else:
             raise error
     if halts:

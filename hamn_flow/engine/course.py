@@ -27,27 +27,35 @@ class Course:
 
     def run(self) -> tuple[Exception, ...]:
         """Take them all; what stopped some. What is no Exception (the driver dies) is raised."""
-        self._begin_what_may()
+        self._take_all(self._next())
         return tuple(self._failed)
 
-    def _begin_what_may(self) -> None:
-        with self._turn:
-            may = [
-                stage for stage in self.after if stage not in self._begun and self._over.issuperset(self.after[stage])
-            ]
-            begun = [] if self._failed else may
-            self._begun.update(begun)
-        for error in self.abreast([partial(self._take, stage) for stage in begun]):
+    def _take_all(self, stages: list[str]) -> None:
+        """Each by a thread of its own, with what may begin thereafter; a row of stages by the same one."""
+        while len(stages) == 1:
+            stages = self._take(stages[0])
+        for error in self.abreast([partial(self._take_from, stage) for stage in stages]):
             if error is not None:
                 raise error
 
-    def _take(self, stage: str) -> None:
+    def _take_from(self, stage: str) -> None:
+        self._take_all([stage])
+
+    def _take(self, stage: str) -> list[str]:
+        """Settle one; which may begin now."""
         try:
             self.settle(stage)
         except Exception as error:  # noqa: BLE001 -- handed to who waits for all
             with self._turn:
                 self._failed.append(error)
-            return
+            return []
+        return self._next(stage)
+
+    def _next(self, over: str | None = None) -> list[str]:
+        """Which stages may begin, and from now on have; none once one has failed."""
         with self._turn:
-            self._over.add(stage)
-        self._begin_what_may()
+            self._over.update([over] if over else [])
+            may = [one for one in self.after if one not in self._begun and self._over.issuperset(self.after[one])]
+            begun = [] if self._failed else may
+            self._begun.update(begun)
+        return begun

@@ -1,4 +1,4 @@
-"""Why a run waits: what one step says, and what several steps of a stage say together.
+"""Why a run waits: what one step says, and what several steps that ran side by side say together.
 
 A halt is recorded once, when everything that ran side by side has ended: until then the run is running.
 """
@@ -96,7 +96,7 @@ def halt_of(error: HamnError, run: Run, step: str) -> Halt:
 
 
 def together(halts: Sequence[Halt]) -> Halt:
-    """What several steps of one stage say: the gravest first, and all of it is told."""
+    """What several steps say that ran side by side: the gravest first, and all of it is told."""
     first, *others = sorted(halts, key=lambda halt: halt._gravity)  # noqa: SLF001 -- its own module
     if not others:
         return first

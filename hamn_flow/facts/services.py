@@ -11,7 +11,7 @@ from hamn_flow.facts.scripts import rows
 from hamn_flow.facts.unreadable import succeeded, unreadable
 from hamn_flow.model.command import Command, Result
 
-_PROPERTIES = "Id,Names,LoadState,ActiveState,SubState,Type,UnitFileState,FragmentPath,MainPID"
+_PROPERTIES = "Id,Names,LoadState,ActiveState,SubState,Type,UnitFileState,FragmentPath,MainPID,Job"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Unit:
     unit_file_state: str
     fragment_path: str
     main_pid: int
+    due: bool = False  # systemd has been asked to start or stop it, and is not done with that
 
     @property
     def loaded(self) -> bool:
@@ -92,6 +93,7 @@ def _unit(block: dict[str, str]) -> Unit:
         unit_file_state=block.get("UnitFileState", ""),
         fragment_path=block.get("FragmentPath", ""),
         main_pid=int(pid) if pid.isdecimal() else 0,
+        due=block.get("Job", "") not in {"", "0"},
     )
 
 

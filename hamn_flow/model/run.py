@@ -161,7 +161,7 @@ class RunSummary:
     options: dict[str, str]
     state: RunState
     direction: Direction
-    checkpoint: str  # the last settled stage; "start" before the first
+    checkpoint: str  # the last stage up to which all are settled; "start" before the first
     epoch: int  # raised whenever a person starts or resumes after a halt: retry budgets are counted within it
     back_to: str  # the step whose stage a rollback keeps; empty: all the way
     created_at: datetime

@@ -104,6 +104,7 @@ class Unit:
     masked: str = ""  # "runtime" or "permanent"
     restart_on_failure: bool = False
     restart_due: bool = False
+    due: bool = False  # a job of systemd waits for its turn
     settling: int = 0  # how many more commands of the node find it on its way up, though its daemon serves
     main_pid: int = 0
     brings: tuple[str, ...] = ()

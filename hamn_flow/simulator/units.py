@@ -102,7 +102,7 @@ def systemctl(host: Host) -> Result:
             )
         case ("is-active", name):
             return _is_active(host, name)
-        case ("show", "--property=Id,Names,LoadState,ActiveState,SubState,Type,UnitFileState,FragmentPath,MainPID",
+        case ("show", "--property=Id,Names,LoadState,ActiveState,SubState,Type,UnitFileState,FragmentPath,MainPID,Job",
               "--", *names):  # fmt: skip
             return ok("\n".join(_shown(host.node, name) for name in names))
         case _:
@@ -213,7 +213,7 @@ def _shown(node: Node, name: str) -> str:
     return (
         f"Type={kind}\nMainPID={unit.main_pid}\nId={unit.id}\nNames={names}\n"
         f"LoadState={load}\nActiveState={active}\nSubState={sub}\n"
-        f"FragmentPath={fragment}\nUnitFileState={file_state}\n"
+        f"FragmentPath={fragment}\nUnitFileState={file_state}\n" + ("Job=4711\n" if unit.due else "")
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.postgresql import LockFile, PostgresServer
@@ -60,8 +59,8 @@ class StartDatabase(StartService):
     def probe(self, nodes: Nodes) -> Probe:
         """Done when the unit is active, or, while it is on its way, when its server is ready for connections."""
         node = nodes[self.node].at_once(Units((self.unit,)), LockFile(self.data_directory), Processes())
-        found, unit = self._running(nodes), unit_on(node, self.unit)
-        if unit.active_state != "activating":
+        found, unit = self._running(node), unit_on(node, self.unit)
+        if unit.active or not (unit.due or unit.active_state == "activating"):
             return found
         lock = node.get(LockFile(self.data_directory))
         own = {one.pid for one in node.get(Processes()) if one.unit == unit.id and is_postgres(one)}
@@ -81,7 +80,7 @@ class StartDatabase(StartService):
         PostgreSQL takes any process of its user for a server, Debian's pg_ctlcluster any with postgres in its words.
         """
         node, peer = nodes[self.node], nodes.peer_of(self.node)
-        if failure.probe.coming:
+        if failure.probe.coming and self.objection(nodes) is None:
             yield node.platform.start_unit(self.unit)
         if not any(map(_names_the_lock, _last_lines(node, self.unit))) or still_holds(nodes, peer.name) is not None:
             return
@@ -108,8 +107,6 @@ class StartDatabase(StartService):
 @dataclass(frozen=True, kw_only=True)
 class AwaitDatabase(StartService):
     """Wait until systemd, too, counts the PostgreSQL server as started."""
-
-    nothing_to_undo: ClassVar[str] = "the undo of its start stops the server"
 
     @property
     def what(self) -> str:

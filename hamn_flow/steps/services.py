@@ -52,9 +52,8 @@ class _OnService(Step):
         outside = "" if active else " though its unit is not active"
         return say(f"running{outside}: {', '.join(signs)}", seen={"active": active})
 
-    def _running(self, nodes: Nodes) -> Probe:
+    def _running(self, node: Node) -> Probe:
         """Done when its unit is active and it listens; a site may use some of its ports only."""
-        node = nodes[self.node]
         unit = unit_on(node, self.unit)
         seen = {"active": not unit.stopped}
         if unit.active and self.service.ports and not set(self.service.ports) & node.get(ListeningPorts()):
@@ -104,7 +103,7 @@ class StopService(_OnService):
 
     def reverted(self, nodes: Nodes, seen: Any) -> Probe:
         """Done when it runs again, if systemd ran it."""
-        return self._running(nodes) if seen["active"] else done("systemd did not run it before")
+        return self._running(nodes[self.node]) if seen["active"] else done("systemd did not run it before")
 
     def objection_to_undo(self, nodes: Nodes) -> str | None:
         """Starting it again needs the other node to have let go, and the shared file systems to be here."""
@@ -134,7 +133,7 @@ class StartService(_OnService):
 
     def probe(self, nodes: Nodes) -> Probe:
         """Done when its unit is active."""
-        return self._running(nodes)
+        return self._running(nodes[self.node])
 
     def apply(self, nodes: Nodes) -> Iterator[Command]:
         """Ask systemd to start it."""

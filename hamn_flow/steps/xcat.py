@@ -41,7 +41,7 @@ class StartXcatd(StartService):
 
     def probe(self, nodes: Nodes) -> Probe:
         """Done when all of it is there and it answers."""
-        found = self._running(nodes)
+        found = self._running(nodes[self.node])
         if found.finding is not Finding.DONE:
             return found
         node = nodes[self.node]

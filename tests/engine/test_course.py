@@ -73,6 +73,15 @@ def test_a_stage_begins_once_after_what_it_comes_after(
         assert all(not set(graph[stage]) & watched.failing for stage in watched.begun)
 
 
+@pytest.mark.parametrize("abreast", [one_by_one, threads])
+def test_a_long_row_of_stages_is_taken(abreast: Abreast) -> None:
+    names = [str(number) for number in range(2000)]
+    watched = Watched(set())
+    after = {name: names[max(0, number - 1) : number] for number, name in enumerate(names)}
+    assert Course(after=after, settle=watched.settle, abreast=abreast).run() == ()
+    assert len(watched.ended) == 2000
+
+
 def test_what_ends_the_driver_ends_the_course() -> None:
     class Killed(BaseException):
         pass

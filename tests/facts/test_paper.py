@@ -75,7 +75,7 @@ ACTIONS: list[tuple[Command, str, float]] = [
     (MN1.xcat("lsxcatd", "-d", bypass=True), "XCATBYPASS=1 lsxcatd -d", 60),
 ]
 
-SHOWN = "Id,Names,LoadState,ActiveState,SubState,Type,UnitFileState,FragmentPath,MainPID"
+SHOWN = "Id,Names,LoadState,ActiveState,SubState,Type,UnitFileState,FragmentPath,MainPID,Job"
 LOOKS: list[tuple[Fact[Any], str, float]] = [
     (Mounts(), "perl - < mounts.pl", 20),
     (BlockDevice(INSTALL.device), "perl - /dev/disk/by-uuid/f0-0d < device.pl", 20),
