@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hamn_flow.engine.begin import resume, rollback, start
+from hamn_flow.engine.begin import resume, rollback, skip, start
 from hamn_flow.engine.course import Course
 from hamn_flow.errors import Invalid, StepFailed
 from hamn_flow.facts.abreast import Abreast, Work, one_by_one, threads
@@ -134,6 +134,23 @@ def test_what_was_done_ahead_of_a_stage_that_failed_is_kept_or_undone(way: str, 
     assert state is (RunState.DONE if way == "resume" else RunState.ROLLED_BACK)
     expected = (1, 1, 1) if way == "resume" else (0, 0, 0)
     assert tuple(map(bench.lines, ("second", "third", "fourth"))) == expected
+
+
+def test_a_rollback_that_keeps_a_step_stands_nowhere_before_what_it_keeps(bench: Bench) -> None:
+    """Its stage was done ahead of one that failed, and that a person then let out."""
+    Path(bench.path("there")).touch()
+    laid(bench, ("second", ("zero",)), ("third", None))
+    checks = {name: Stage(name=name, steps=(IsThere(node=NODE, path=bench.path(path)),), after=()) for name, path in
+              (("zero", "there"), ("first", "missing"))}  # fmt: skip
+    bench.stages = [*checks.values(), *bench.stages]
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        start(desk, "toy", {})
+    run = bench.only_run()
+    assert (run.summary.checkpoint, bench.lines("second")) == ("zero", 1)
+    with bench.desk() as desk:
+        skip(desk, run.summary.id, "a.is_there.missing", "it never was")
+        rollback(desk, run.summary.id, to="a.write.second")
+    assert bench.only_run().summary.checkpoint == "zero"
 
 
 def test_what_comes_after_an_empty_stage_comes_after_what_that_one_came_after(bench: Bench) -> None:
