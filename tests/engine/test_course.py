@@ -140,9 +140,12 @@ def test_a_rollback_that_keeps_a_step_stands_nowhere_before_what_it_keeps(bench:
     """Its stage was done ahead of one that failed, and that a person then let out."""
     Path(bench.path("there")).touch()
     laid(bench, ("second", ("zero",)), ("third", None))
-    checks = {name: Stage(name=name, steps=(IsThere(node=NODE, path=bench.path(path)),), after=()) for name, path in
-              (("zero", "there"), ("first", "missing"))}  # fmt: skip
-    bench.stages = [*checks.values(), *bench.stages]
+    zero, first = (IsThere(node=NODE, path=bench.path(path)) for path in ("there", "missing"))
+    bench.stages = [
+        Stage(name="zero", steps=(zero,)),
+        Stage(name="first", steps=(first,)),
+        *bench.stages,
+    ]
     with bench.desk() as desk, pytest.raises(StepFailed):
         start(desk, "toy", {})
     run = bench.only_run()
