@@ -111,7 +111,8 @@ def test_a_stage_goes_on_while_later_ones_that_do_not_need_it_are_done(bench: Be
         name = start(desk, "toy", {})
         story = [event for _, _, event in desk.journal.events(name)]
     settled = [event.step for event in story if isinstance(event, StepSettled)]
-    assert settled == ["a.write.second", "a.write.third", "a.write.first", "a.write.fourth"]
+    assert settled.index("a.write.second") < settled.index("a.write.first")
+    assert settled[-1] == "a.write.fourth"
     reached = [event.checkpoint for event in story if isinstance(event, CheckpointReached)]
     assert reached == ["first", "second", "third", "fourth"], "a checkpoint says that all before it is settled"
 

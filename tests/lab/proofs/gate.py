@@ -1,4 +1,4 @@
-"""A gate in a unit: its start or its stop does not come to its end before a test opens the gate.
+"""A gate in a unit: its start or its stop does not come to its end, or begin, before a test opens the gate.
 
 So that what a test does strikes within a command for sure, however fast the machine is.
 """
@@ -18,15 +18,19 @@ from tests.lab.proofs.pair import Pair, runs
 from tests.waiting import until
 
 DATABASE = "postgresql@15-main"
-Verb = Literal["start", "stop"]
-_LASTLY = {"start": "ExecStartPost", "stop": "ExecStopPost"}  # systemd.service(5)
+Verb = Literal["prepare", "start", "stop"]
+_PLACES = {"prepare": "ExecStartPre", "start": "ExecStartPost", "stop": "ExecStopPost"}  # systemd.service(5)
+_COMMANDS = {"prepare": "start", "start": "start", "stop": "stop"}
 _LONGEST = 100.0  # seconds that a driver may take to come to a gate
 _PAUSE = 0.05  # seconds between two looks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """A gate that is shut until it is opened, for good. Before it the unit's own work is done, behind it is nothing."""
+    """A gate that is shut until it is opened, for good.
+
+    Before it the unit's own work is done, behind it is nothing; at `prepare` it is the other way round.
+    """
 
     pair: Pair
     node: str
@@ -42,7 +46,7 @@ class Gate:
     def waits(self) -> bool:
         """Whether hamn-flow's command is under way."""
         names = (self.unit, f"{self.unit}.service")
-        return any(runs(self.pair, self.node, ("systemctl", self.verb, name)) for name in names)
+        return any(runs(self.pair, self.node, ("systemctl", _COMMANDS[self.verb], name)) for name in names)
 
     def until_reached(self, driver: subprocess.Popen[str]) -> None:
         """Wait until a driver's command stands before the gate."""
@@ -60,7 +64,7 @@ class Gate:
     def shut(self) -> None:
         """Set the gate: who comes to it waits until somebody opens the other end of the pipe."""
         wait = f"echo >>{self._pipe}.reached; test ! -p {self._pipe} || : <{self._pipe}"
-        lines = ("[Service]", f"{_LASTLY[self.verb]}=-/bin/sh -c '{wait}'", "TimeoutStopSec=600")
+        lines = ("[Service]", f"{_PLACES[self.verb]}=-/bin/sh -c '{wait}'", "TimeoutStopSec=600")
         self.pair.inside(self.node, "mkfifo", self._pipe)
         self.pair.inside(self.node, "mkdir", "--parents", str(Path(self._drop_in).parent))
         self.pair.inside(self.node, "tee", self._drop_in, text_in="".join(f"{line}\n" for line in lines))
@@ -97,7 +101,7 @@ class Gate:
 
 @contextmanager
 def gate(pair: Pair, node: str, verb: Verb, unit: str) -> Iterator[Gate]:
-    """A gate at the end of a unit's start or stop, meanwhile."""
+    """A gate in a unit's start or stop, meanwhile."""
     shut = Gate(pair=pair, node=node, unit=unit, verb=verb)
     shut.shut()
     try:

@@ -36,7 +36,9 @@ def gates(pair: Pair, here: str, there: str, *units: str) -> Iterator[tuple[Gate
 
 
 def step_of(shut: Gate) -> str:
-    return f"{shut.node}.{shut.verb}.{'database' if shut.unit == DATABASE else shut.unit}"
+    if shut.unit == DATABASE:
+        return f"{shut.node}.{'await' if shut.verb == 'start' else shut.verb}.database"
+    return f"{shut.node}.{shut.verb}.{shut.unit}"
 
 
 def assert_read_once(pair: Pair, *cut: Gate) -> None:

@@ -88,10 +88,10 @@ def test_one_that_dies_while_it_unmounts(pair: Pair, begin: Begin, tmp_path: Pat
 
 
 def test_one_that_dies_after_it_let_go_keeps_the_other_from_going_on(pair: Pair, begin: Begin, tmp_path: Path) -> None:
-    """It may have been booted by now, and given the role by somebody."""
+    """It may have been booted by now, and given the role by somebody. The database takes long to start."""
     here, there = pair.roles()
     impatient = with_policy(pair, tmp_path, reconnect=RECONNECT)
-    with gate(pair, there, "start", DATABASE) as start, watched(pair.lab) as standing:
+    with gate(pair, there, "prepare", DATABASE) as start, watched(pair.lab) as standing:
         driver = begin(*impatient, "start", STARTED, "--yes")
         start.until_reached(driver)
         with faults.during(pair.lab, "power", here):
@@ -99,7 +99,7 @@ def test_one_that_dies_after_it_let_go_keeps_the_other_from_going_on(pair: Pair,
             status, said = wait_for(driver, LONG)
             assert status == StepFailed.exit_status, said
             halt = pair.last_run()["halt"]
-            assert halt["step"] == f"{there}.start.xcatd"
+            assert halt["step"] == f"{there}.start.database"
             assert f"{here} does not answer, and silence is not proof that it has let go" in halt["reason"]
             assert not pair.running(there, "xcatd")
         pair.succeed("resume", "--yes")
@@ -116,7 +116,7 @@ def test_one_that_dies_while_it_takes_over(pair: Pair, begin: Begin, tmp_path: P
     with gate(pair, there, "start", DATABASE) as start, watched(pair.lab) as standing:
         driver = begin(*impatient, "start", STARTED, "--yes")
         start.until_reached(driver)
-        with powerless(pair, there, driver, f"{there}.start.database"):
+        with powerless(pair, there, driver, f"{there}.await.database"):
             refused(pair, way)
             assert pair.empty(here)
         pair.succeed(way, "--yes")
