@@ -19,7 +19,7 @@ def is_held(unit: Unit) -> bool:
     return unit.masked == "permanent" or (unit.masked == "runtime" and not unit.fragment_path.startswith("/etc/"))
 
 
-SETTLING = 100  # commands: two seconds, while a run looks at what it needs and starts xcatd
+SETTLING = 2000  # commands: more than a run sends before it waits by systemctl start
 
 
 _REASONS = {  # Debian's unit takes no notice of its command's status, and then finds no server

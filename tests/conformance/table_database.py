@@ -134,8 +134,15 @@ STARTED = (
         begin(UNIT),
         **FREE,
         given=READY,
-        sees=(soon(says_that_it_is_ready, expected=True), soon(the_unit(UNIT), expected=("loaded", "active"))),
+        sees=(soon(says_that_it_is_ready, expected=True),),
         undo=(stop(UNIT),),
+    ),
+    does(
+        "a server that is on its way is started",
+        start(UNIT),
+        **FREE,
+        given=(*READY, prepared(begin(UNIT), stop(UNIT))),
+        sees=UP,
     ),
     does(
         "a server that cannot run is to be started, and nobody is told",

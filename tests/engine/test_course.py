@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamn_flow.engine.begin import resume, rollback, skip, start
@@ -57,6 +57,7 @@ class Watched:
             self.ended.add(stage)
 
 
+@settings(deadline=None)  # threads wait for a core
 @given(graph=graphs(), failing=st.sets(st.integers(0, 7).map(str), max_size=2))
 @pytest.mark.parametrize("abreast", [one_by_one, last_first, threads])
 def test_a_stage_begins_once_after_what_it_comes_after(
