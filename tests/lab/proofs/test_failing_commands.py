@@ -89,12 +89,15 @@ _MOUNTING = (
         says=("/etc/xcat: not mounted", f"{VIRTUAL_IP} is not on {{there}}"),
     ),
 )
-_TAKING = (
-    Met(faults=(lies("there", "arping"),), says=("arping", "could not be read"), status=_UNREAD),
+# In a failover of their own: while they are tried again, all else that does not need them is done.
+_EXPORTING = (
     # The NFS server reads /etc/exports as it starts, beside the announcement.
     Met(faults=(fails("there", "arping", "-U*"), lies("there", "exportfs")), says=("`arping -U", _ODD)),
     Met(faults=(fails("there", "exportfs", "-o*"),), says=(f"not exported: *:/install, *:/tftpboot ({_ODD})",)),
     Met(faults=(lies("there", "exportfs", "-o*"),), says=("not exported: *:/install, *:/tftpboot",)),
+)
+_TAKING = (
+    Met(faults=(lies("there", "arping"),), says=("arping", "could not be read"), status=_UNREAD),
     Met(
         faults=(fails("there", "makedhcp"), fails("there", "makedns")),
         says=(f"`makedhcp -n` ended with status 2: {_ODD}", f"`makedns -n` ended with status 2: {_ODD}"),
@@ -145,6 +148,15 @@ def test_what_takes_is_not_believed_but_looked_at(pair: Pair, tmp_path: Path) ->
     assert _STALE not in pair.inside(there, "cat", _DHCP)
     assert served.named_answer(pair, COMPUTE_NODE) == next(one for one in HOSTS if HOSTS[one] == COMPUTE_NODE)
     standing.assert_moved(here, there)
+
+
+def test_what_announces_and_exports_is_not_believed_but_looked_at(pair: Pair, tmp_path: Path) -> None:
+    failover = Failover.of(pair, tmp_path)
+    with watched(pair.lab) as standing:
+        failover.meets_all("start", (_MOUNTING[0], *_EXPORTING))
+        failover.ends("resume")
+    pair.assert_active(failover.there)
+    standing.assert_moved(failover.here, failover.there)
 
 
 def end_as_told(pair: Pair, node: str, said: str) -> None:
