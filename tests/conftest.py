@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 
 import pytest
@@ -9,6 +10,12 @@ import pytest
 from tests.real_hosts import able, another, lab
 
 __all__ = ["able", "another", "lab"]
+
+
+def pytest_configure() -> None:
+    """What tests start heeds Ctrl-C, also where the tests run in the background: a shell has those ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
