@@ -53,12 +53,12 @@ def up(
     """Set the lab up, with mn1 as the active node. It takes root, Linux, and Debian's packages."""
     import signal
 
+    from hamn_flow.cli.stopping import listening
     from hamn_flow.lab.up import Options
     from hamn_flow.lab.up import up as set_up
 
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: nothing is left half set up
-        signal.signal(number, signal.default_int_handler)
-    set_up(_lab(name, directory), Options(dhcp=dhcp, image=image), _say)
+    with listening(signal.default_int_handler):  # nothing is left half set up
+        set_up(_lab(name, directory), Options(dhcp=dhcp, image=image), _say)
 
 
 @command(epilog="Example: hamn-flow lab down")

@@ -210,6 +210,22 @@ def test_a_second_ctrl_c_leaves_the_command_to_the_node(desk: Desk, pair: Embedd
     assert len(umounts) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_was_to_be_ignored_stops_nothing(desk: Desk, pair: EmbeddedPair, number: signal.Signals) -> None:
+    """As nohup does it with HUP, and a script with INT for what it starts by `&`."""
+    pair.world.pace = 0.02
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        child = desk.start("start", *FAILOVER, "--yes")
+    finally:
+        signal.signal(number, before)
+    with child:
+        _read_to(child.stdout, "mn1.stop.")
+        child.send_signal(number)
+        rest, _ = child.communicate(timeout=60)
+    assert (child.returncode, "stopping" in rest) == (0, False), rest
+
+
 def _running(pair: EmbeddedPair) -> set[str]:
     jobs = pair.world.node("mn1").launcher.jobs.values()
     return {job.command.text for job in jobs if job.command}
