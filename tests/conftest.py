@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tests.real_hosts import able, another, lab
+
+_PROOFS = Path(__file__).with_name("lab") / "proofs"
 
 __all__ = ["able", "another", "lab"]
 
@@ -20,10 +23,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on real hosts all go to one worker, which has one lab; the first one's time has its setting up in it."""
+    """Proofs on real hosts go to one worker, all else on them to another: each with a lab, set up in its first test."""
     for item in items:
         if item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("lab"))
+            item.add_marker(pytest.mark.xdist_group("proofs" if _PROOFS in item.path.parents else "lab"))
             if not item.get_closest_marker("timeout"):
                 item.add_marker(pytest.mark.timeout(300))
 

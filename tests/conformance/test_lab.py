@@ -13,7 +13,7 @@ from tests.conformance.row import Row, Scene, carry_out
 from tests.conformance.table import TABLE
 from tests.conformance.targets import scene_of, there
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
+pytestmark = pytest.mark.lab
 
 
 class Stage:

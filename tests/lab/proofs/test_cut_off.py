@@ -19,7 +19,7 @@ from tests.lab.proofs.gate import DATABASE, Gate, gate
 from tests.lab.proofs.pair import STARTED, Pair, wait_for
 from tests.lab.proofs.standing import watched
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 MOMENT = 5.0  # seconds
 RECONNECT = 3.0  # seconds

@@ -22,7 +22,6 @@ from tests.waiting import until
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.xdist_group("lab"),
     pytest.mark.timeout(600),
     pytest.mark.usefixtures("brisk"),
 ]

@@ -17,7 +17,7 @@ from tests.lab.proofs.pair import STARTED, Pair, mounted, runs, wait_for
 from tests.lab.proofs.standing import watched
 from tests.waiting import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 def halted(pair: Pair, *words: str) -> str:
