@@ -23,10 +23,13 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Proofs on real hosts go to one worker, all else on them to another: each with a lab, set up in its first test."""
+    """What needs real hosts stays together on a worker, a module of proofs at a time.
+
+    A worker has one lab: the time of its first test there has the setting up in it.
+    """
     for item in items:
         if item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("proofs" if _PROOFS in item.path.parents else "lab"))
+            item.add_marker(pytest.mark.xdist_group(item.path.stem if _PROOFS in item.path.parents else "lab"))
             if not item.get_closest_marker("timeout"):
                 item.add_marker(pytest.mark.timeout(300))
 
