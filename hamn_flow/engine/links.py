@@ -1,8 +1,10 @@
 """The links of one driver to both nodes: looks, keyed jobs, and finding a node again.
 
-A look may be repeated, so a lost link costs it one reconnect. A job may not: after a lost link the node is
-reached again, the generation raised first, and only then the key is asked for. Steps that run side by side share
-one link to each node; who finds it lost first makes the new one, and the others take that.
+A node that was reached and is lost is sought for as long as the policy says, whatever it is needed for: a look, a
+launch, or the end of a job. One that was never reached, or sought in vain, is tried once at a time, so that a dead
+host is waited for only once. A look is then repeated. A job may not be: the generation is raised first, and only then
+the key is asked for. Steps that run side by side share one link to each node; who finds it lost first makes the new
+one, and the others take that.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from functools import partial
 from threading import RLock
 from typing import Protocol
 
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+from tenacity import Retrying, retry_if_exception, wait_exponential
 
 from hamn_flow.engine.world import World
 from hamn_flow.errors import OutcomeUnknown, Rebooted, StaleDriver, TimedOut, Unreachable
@@ -36,11 +38,6 @@ class Cancelling(Protocol):
         ...
 
 
-def _only_away(error: BaseException) -> bool:
-    """A node that was rebooted is there again, but it is not the one that the command was sent to."""
-    return isinstance(error, Unreachable) and not isinstance(error, Rebooted)
-
-
 def _lost(node: NodeName, error: Unreachable) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"the link to {node} was lost while a command was under way: {error.sentence}",
@@ -59,6 +56,7 @@ class Links:
     known_boots: dict[NodeName, str] = field(default_factory=dict)
     seen: Callable[[NodeName, Hello, int], None] = lambda _node, _hello, _generation: None
     _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
+    _known: set[NodeName] = field(default_factory=set)  # reached once, and not sought in vain since
     _held: dict[NodeName, int] = field(default_factory=dict)
     _turns: dict[NodeName, RLock] = field(init=False)
     _tries: dict[NodeName, int] = field(init=False)
@@ -94,32 +92,32 @@ class Links:
         self._connection(node)
 
     def look(self, command: Command) -> Result:
-        """Run a command that only reads; Unreachable if the node does not answer at a second try either.
+        """Run a command that only reads; Unreachable if the node cannot be found, or is lost again at a second try.
 
         Steps that ask the same side by side share a look that began after all of them had asked.
         """
         return self._together(command)
 
     def _look(self, command: Command) -> Result:
-        connection, _ = self._connection(command.node)
+        connection, _ = self._found(command.node)
         try:
             return connection.look(command)
         except (TimedOut, Rebooted):
             raise
         except Unreachable:
             self._drop(connection)
-            return self._connection(command.node)[0].look(command)
+            return self._found(command.node)[0].look(command)
 
     def run(self, key: Key, command: Command, cancelling: Cancelling) -> Job:
         """Launch a job and wait for its end, over lost links, at most for its deadline.
 
         The answer is done, or never launched (none, unstarted, refused), or lost. It never launches twice: after a
-        lost link a key of which the node knows nothing is answered as none. OutcomeUnknown if the node cannot be
-        reached again in time; StaleDriver if another driver took over.
+        lost link a key of which the node knows nothing is answered as none. Unreachable if the node cannot be found
+        for the launch, OutcomeUnknown if not again in time after it; StaleDriver if another driver took over.
         """
         if self.owner is None:
             raise AssertionError("a job needs an owner")
-        connection, generation = self._connection(command.node)
+        connection, generation = self._found(command.node)
         try:
             connection.launch(key, command, generation=generation, owner=self.owner)
         except Unreachable:
@@ -133,7 +131,7 @@ class Links:
             if job.state is not JobState.RUNNING:
                 return job
             cancelling(key, signal)
-            self._connection(node)[0].cancel(key, signal)
+            self._cancel(node, key, signal)
             job = self._wait(node, key, GRACE)
         if job.state is JobState.RUNNING:
             raise OutcomeUnknown(
@@ -150,6 +148,13 @@ class Links:
             if held:
                 held[0].close()
 
+    def _cancel(self, node: NodeName, key: Key, signal: str) -> None:
+        connection = self._again(node)
+        try:
+            connection.cancel(key, signal)
+        except Unreachable:  # whether it was sent is seen by what becomes of the job
+            self._drop(connection)
+
     def _wait(self, node: NodeName, key: Key, seconds: float) -> Job:
         """Ask until it ends or so many seconds have passed; OutcomeUnknown if no answer comes for as long as that.
 
@@ -158,7 +163,7 @@ class Links:
         until = self.world.monotonic() + seconds
         pause = SHORTEST_PAUSE
         while True:
-            connection = self._found(node)
+            connection = self._again(node)
             try:
                 return connection.wait(key, max(0.0, until - self.world.monotonic()))
             except OutcomeUnknown as error:
@@ -171,21 +176,38 @@ class Links:
             self.world.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _found(self, node: NodeName) -> Connection:
-        """A link to a node that may be lost, sought for as long as the policy says; OutcomeUnknown if it stays away."""
-        retrying = Retrying(
-            stop=stop_after_delay(self.cluster.policy.reconnect),
-            wait=wait_exponential(multiplier=SHORTEST_PAUSE, max=LONGEST_PAUSE),
-            retry=retry_if_exception(_only_away),
-            sleep=self.world.sleep,
-            reraise=True,
-        )
+    def _again(self, node: NodeName) -> Connection:
+        """A link to a node on which a job is under way; OutcomeUnknown if it stays away."""
         try:
-            return retrying(self._connection, node)[0]
+            return self._sought(node)[0]
         except Rebooted:
             raise
         except Unreachable as error:
             raise _lost(node, error) from error
+
+    def _found(self, node: NodeName) -> tuple[Connection, int]:
+        """A link to a node, which is sought if it was reached before; Unreachable if it does not answer."""
+        return self._sought(node) if node in self._known else self._connection(node)
+
+    def _sought(self, node: NodeName) -> tuple[Connection, int]:
+        """A link to a node that may be lost, tried until it answers or for as long as the policy says."""
+        until = self.world.monotonic() + self.cluster.policy.reconnect
+        retrying = Retrying(
+            stop=lambda _state: self.world.monotonic() >= until,
+            wait=wait_exponential(multiplier=SHORTEST_PAUSE, max=LONGEST_PAUSE),
+            retry=retry_if_exception(self._only_away),
+            sleep=self.world.sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(self._connection, node)
+        except Unreachable:
+            self._known.discard(node)
+            raise
+
+    def _only_away(self, error: BaseException) -> bool:
+        """A node that was rebooted is there again, but it is not the one that the command was sent to."""
+        return isinstance(error, Unreachable) and not isinstance(error, Rebooted) and not self._closed
 
     def _connection(self, node: NodeName) -> tuple[Connection, int]:
         tries = self._tries[node]
@@ -207,6 +229,7 @@ class Links:
         finally:
             self._tries[node] += 1
         self._failed.pop(node, None)
+        self._known.add(node)
         return held
 
     def _connected(self, node: NodeName) -> tuple[Connection, int]:

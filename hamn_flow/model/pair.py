@@ -126,7 +126,7 @@ class Policy:
     first_wait: float = 1.0
     longest_wait: float = 15.0
     clock_skew: float = 5.0
-    reconnect: float = 60.0  # how long a lost node is sought before its command counts as unknown
+    reconnect: float = 60.0  # how long a node that was reached and is lost is sought
     deadline_factor: float = 1.0  # multiplies every command's own deadline
 
 

@@ -68,9 +68,10 @@ class Lingers(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class LinkLost(Fault):
-    """The link to the node is lost."""
+    """The link to the node is lost, and cannot be made again at the next so many tries."""
 
     moment: Moment = Moment.AFTER
+    refusals: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

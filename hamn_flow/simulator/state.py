@@ -201,6 +201,7 @@ class Node:
     powered: bool = True
     boots: int = 1
     links: int = 1  # raised when the link to it is lost: older connections are dead
+    refusals: int = 0  # so many tries to connect are still in vain
     clock_offset: float = 0.0
     next_pid: int = 1000
     ticks: int = 10_000

@@ -147,10 +147,11 @@ class World:
             machine.boot(self.state, self.node(name))
             self.changed.notify_all()
 
-    def lose_link(self, name: str) -> None:
-        """Cut all connections to a node; new ones can be made."""
+    def lose_link(self, name: str, refusals: int = 0) -> None:
+        """Cut all connections to a node; new ones can be made, after so many tries in vain."""
         with self.changed:
             self.node(name).links += 1
+            self.node(name).refusals = refusals
             self.changed.notify_all()
 
     def hold(
@@ -183,6 +184,10 @@ class World:
         """What a node says first; Unreachable if it is off."""
         with self.changed:
             node = self._reached(name)
+            if node.refusals:
+                node.refusals -= 1
+                message = f"{name} cannot be reached: Connection refused"
+                raise Unreachable(message)
             launcher = node.launcher
             return Hello(boot_id=node.boot_id, generation=launcher.generation, owner=launcher.owner, user_id=0)
 
@@ -370,8 +375,8 @@ class World:
                     node.name, fault.path, kind=fault.kind, user=fault.user, command=fault.command,
                     ignores=fault.ignores,
                 )  # fmt: skip
-            case LinkLost(moment=moment) if moment in at:
-                self.lose_link(node.name)
+            case LinkLost(moment=moment, refusals=refusals) if moment in at:
+                self.lose_link(node.name, refusals)
                 message = f"the link to {node.name} was lost"
                 raise LinkCutError(message)
             case PowerLost(moment=moment) if moment in at:

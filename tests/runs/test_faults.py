@@ -11,7 +11,7 @@ from hamn_flow.engine.begin import resume, start
 from hamn_flow.errors import HamnError
 from hamn_flow.model.run import RunState
 from hamn_flow.simulator import standard_pair
-from hamn_flow.simulator.faults import Fails, Fault, Lies, LinkLost, Moment
+from hamn_flow.simulator.faults import Fails, Fault, Lies, LinkLost, Moment, Strikes
 from tests.runs.conftest import Pair
 
 FAULTS: dict[str, Callable[[int], Fault]] = {
@@ -22,6 +22,8 @@ FAULTS: dict[str, Callable[[int], Fault]] = {
     "link lost after": lambda passes: LinkLost(passes=passes, moment=Moment.AFTER),
 }
 RESUMES = 3
+LONGEST = 1023  # looks and launches of a failover, at most
+EVERY = 31  # looks and launches from one cut to the next, so that no step is struck twice
 
 
 @pytest.mark.timeout(600)
@@ -47,6 +49,27 @@ def test_one_fault_at_every_command_changes_nothing_of_the_end(
         pair.assert_safe()
     record_property("cases", commands)
     record_property("of", f"a command of the planned failover: {name}")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.AFTER])
+def test_a_short_cut_at_any_look_or_launch_halts_no_run(
+    tmp_path: Path, moment: Moment, record_property: Callable[[str, object], None]
+) -> None:
+    """The node is away for some tries, for whatever its steps that run side by side need it."""
+    cuts = 0
+    for first in range(EVERY):
+        pair = fresh(tmp_path / f"{first}")
+        for passes in range(first, LONGEST, EVERY):
+            pair.world.fault(LinkLost(passes=passes, moment=moment, strikes=Strikes.BOTH, refusals=3))
+        with pair.desk() as desk:
+            start(desk, "planned-failover", {})
+        assert pair.last_run().summary.state is RunState.DONE
+        pair.assert_safe()
+        assert pair.world.state.faults, "its end was not cut"
+        cuts += LONGEST // EVERY - len(pair.world.state.faults)
+    record_property("cases", cuts)
+    record_property("of", f"a short cut {moment.value} a look or a launch")
 
 
 def resumed(pair: Pair) -> RunState:
