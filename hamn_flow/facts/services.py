@@ -145,6 +145,7 @@ def titled(processes: Iterable[Process], beginnings: Iterable[str]) -> tuple[Pro
 # systemd's own lines among those of a unit, and words by which a daemon says what is wrong.
 _BY_SYSTEMD = re.compile(r"(Start|Stopp|Reload)(ing|ed) |Failed to (start|stop|reload) |\S+\.(service|socket): ")
 _BEGINS = re.compile(r"Start(ing|ed) ")
+_ENDED_WELL = ": Deactivated successfully"
 _TROUBLE = re.compile(
     r"\b(error|fatal|panic|fail\w*|could not|cannot|can't|unable|unknown|invalid|must|denied|refused|already)\b",
     re.IGNORECASE,
@@ -152,22 +153,33 @@ _TROUBLE = re.compile(
 _TOLD_AT_MOST = 4
 
 
+def starts(text: str) -> list[list[str]]:
+    """A unit's last lines by the starts that they belong to, since it last ran and ended well."""
+    found: list[list[str]] = [[]]
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if _BEGINS.match(line):
+            if any(_ENDED_WELL in earlier for earlier in found[-1]):
+                found.clear()
+            found.append([])
+        found[-1].append(line)
+    return found
+
+
 def telling(text: str) -> tuple[str, ...]:
     """The few of a unit's last lines that tell why it does not run.
 
-    What the daemon itself said is wrong when it was last started, else what systemd saw of its end.
+    What the daemon itself said is wrong when it was last started, else what systemd saw of its end. Where systemd is
+    just starting it once more, the last start has nothing to tell yet, and the one before it does.
     """
-    attempts: list[list[str]] = [[]]
-    for line in filter(None, map(str.strip, text.splitlines())):
-        if _BEGINS.match(line):
-            attempts.append([])
-        attempts[-1].append(line)
-    for lines in reversed(attempts):
+    newest_first = starts(text)[::-1]
+    for lines in newest_first:
         own = [line for line in lines if not _BY_SYSTEMD.match(line)]
         if found := [line for line in own if _TROUBLE.search(line)]:
             return tuple(dict.fromkeys(found))[:_TOLD_AT_MOST]
-    seen = [line for line in attempts[-1] if _BY_SYSTEMD.match(line) and ": " in line]
-    return tuple(seen[:1] or attempts[-1][-1:])
+    for lines in newest_first:
+        if seen := [line for line in lines if _BY_SYSTEMD.match(line) and ": " in line]:
+            return (seen[0],)
+    return tuple(newest_first[0][-1:])
 
 
 @dataclass(frozen=True)
@@ -177,8 +189,8 @@ class LastLines:
     unit: str
 
     def command(self, platform: Platform) -> Command:
-        """Twenty lines of systemd's journal."""
-        return platform.run("journalctl", "-u", self.unit, "-n", "20", "-o", "cat", "--no-pager")
+        """Lines of systemd's journal: two whole starts of a daemon as talkative as named, which says fifty at each."""
+        return platform.run("journalctl", "-u", self.unit, "-n", "100", "-o", "cat", "--no-pager")
 
     def parse(self, result: Result) -> str:
         """The lines, or what journalctl said instead; never Unreadable."""

@@ -218,14 +218,14 @@ def _shown(node: Node, name: str) -> str:
 
 
 def journalctl(host: Host) -> Result:
-    """`journalctl -u UNIT -n 20 -o cat --no-pager`."""
+    """`journalctl -u UNIT -n 100 -o cat --no-pager`."""
     match host.words:
-        case ("-u", name, "-n", "20", "-o", "cat", "--no-pager"):
+        case ("-u", name, "-n", "100", "-o", "cat", "--no-pager"):
             pass
         case _:
             raise host.unknown()
     unit = unit_named(host.node, name)
-    lines = unit.journal[-20:] if unit else []
+    lines = unit.journal[-100:] if unit else []
     return ok("".join(f"{text}\n" for text in lines))
 
 

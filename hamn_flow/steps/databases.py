@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.postgresql import LockFile, PostgresServer
-from hamn_flow.facts.services import LastLines, Process, Processes, Units
+from hamn_flow.facts.services import LastLines, Process, Processes, Units, starts
 from hamn_flow.facts.storage import Mounts, mount_at
 from hamn_flow.facts.xcat import DatabaseLocation, Table
 from hamn_flow.model.command import Command
@@ -122,8 +123,8 @@ def _names_the_lock(line: str) -> bool:
     return (LOCK_FILE in line and "already exists" in line) or "Cluster is already running" in line
 
 
-def _last_lines(node: Node, unit: str) -> list[str]:
-    return node.get(LastLines(unit)).splitlines()
+def _last_lines(node: Node, unit: str) -> Iterable[str]:
+    return chain.from_iterable(starts(node.get(LastLines(unit))))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,7 @@ LOOKS: list[tuple[Fact[Any], str, float]] = [
     (Nameservers(), "perl - show < resolver.pl", 20),
     (Units(("xcatd", "named")), f"systemctl show --property={SHOWN} -- xcatd named", 10),
     (Processes(), "perl - < processes.pl", 20),
-    (LastLines("xcatd"), "journalctl -u xcatd -n 20 -o cat --no-pager", 10),
+    (LastLines("xcatd"), "journalctl -u xcatd -n 100 -o cat --no-pager", 10),
     (Clock(), "date +%s.%N", 10),
     (Exports(), "exportfs -v", 10),
     (Shown("10.97.0.100"), "showmount -e --no-headers 10.97.0.100", 20),
