@@ -8,7 +8,7 @@
     ├── Busy                    6   another driver holds this journal or this pair
     │   └── StaleDriver         6   the node says that another driver took the run over
     ├── Unreachable             7   a node does not answer
-    │   ├── TimedOut            7   a look did not end within its deadline
+    │   ├── LookFailed          7   a look came to nothing, though its node answers
     │   └── OutcomeUnknown      7   the answer to a command that changes something was lost
     │       └── Rebooted        7   a node was rebooted under the run
     ├── Invalid                 8   the cluster file or a procedure file has mistakes
@@ -76,8 +76,8 @@ class Unreachable(HamnError):
     exit_status = 7
 
 
-class TimedOut(Unreachable):
-    """A look did not end within its deadline; nothing was changed by it."""
+class LookFailed(Unreachable):
+    """A look came to nothing, though its node answers: it did not end in time, or could not be carried out."""
 
 
 class OutcomeUnknown(Unreachable):

@@ -2,8 +2,8 @@
 
 A node that was reached and is lost is sought for as long as the policy says, whatever it is needed for: a look, a
 launch, or the end of a job. One that was never reached, or sought in vain, is tried once at a time, so that a dead
-host is waited for only once. A look is then repeated. A job may not be: the generation is raised first, and only then
-the key is asked for. Steps that run side by side share one link to each node; who finds it lost first makes the new
+host is waited for only once. A look is repeated. A job may not be: the generation is raised first, and only then the
+key is asked for. Steps that run side by side share one link to each node; who finds it lost first makes the new
 one, and the others take that.
 """
 
@@ -13,18 +13,20 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from functools import partial
 from threading import RLock
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_exponential
 
 from hamn_flow.engine.world import World
-from hamn_flow.errors import OutcomeUnknown, Rebooted, StaleDriver, TimedOut, Unreachable
+from hamn_flow.errors import LookFailed, OutcomeUnknown, Rebooted, StaleDriver, Unreachable
 from hamn_flow.facts.asking import Together
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.systemd_linux import SystemdLinux
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.model.pair import Cluster
 from hamn_flow.transport.connection import Connection, Hello, Owner
+
+Answer = TypeVar("Answer")
 
 GRACE = 10.0  # seconds between TERM and KILL, and after KILL
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two tries to hear of a command, each twice the last one
@@ -36,6 +38,11 @@ class Cancelling(Protocol):
     def __call__(self, key: Key, signal: str) -> None:
         """The key's job is about to be sent that signal."""
         ...
+
+
+def _away(error: BaseException) -> bool:
+    """A node that answers that a look failed is there; one that was rebooted is not what it was when it was lost."""
+    return isinstance(error, Unreachable) and not isinstance(error, LookFailed | Rebooted)
 
 
 def _lost(node: NodeName, error: Unreachable) -> OutcomeUnknown:
@@ -92,21 +99,23 @@ class Links:
         self._connection(node)
 
     def look(self, command: Command) -> Result:
-        """Run a command that only reads; Unreachable if the node cannot be found, or is lost again at a second try.
+        """Run a command that only reads; Unreachable if the node is not there, or is lost and not found again in time.
 
         Steps that ask the same side by side share a look that began after all of them had asked.
         """
         return self._together(command)
 
     def _look(self, command: Command) -> Result:
-        connection, _ = self._found(command.node)
+        return self._sought(command.node, partial(self._looked, command))
+
+    def _looked(self, command: Command) -> Result:
+        connection, _ = self._connection(command.node)
         try:
             return connection.look(command)
-        except (TimedOut, Rebooted):
+        except Unreachable as error:
+            if _away(error):
+                self._drop(connection)
             raise
-        except Unreachable:
-            self._drop(connection)
-            return self._found(command.node)[0].look(command)
 
     def run(self, key: Key, command: Command, cancelling: Cancelling) -> Job:
         """Launch a job and wait for its end, over lost links, at most for its deadline.
@@ -117,7 +126,7 @@ class Links:
         """
         if self.owner is None:
             raise AssertionError("a job needs an owner")
-        connection, generation = self._found(command.node)
+        connection, generation = self._sought(command.node, partial(self._connection, command.node))
         try:
             connection.launch(key, command, generation=generation, owner=self.owner)
         except Unreachable:
@@ -177,37 +186,34 @@ class Links:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _again(self, node: NodeName) -> Connection:
-        """A link to a node on which a job is under way; OutcomeUnknown if it stays away."""
+        """A link to a node on which a job was launched; OutcomeUnknown if it stays away."""
+        self._known.add(node)
         try:
-            return self._sought(node)[0]
+            return self._sought(node, partial(self._connection, node))[0]
         except Rebooted:
             raise
         except Unreachable as error:
             raise _lost(node, error) from error
 
-    def _found(self, node: NodeName) -> tuple[Connection, int]:
-        """A link to a node, which is sought if it was reached before; Unreachable if it does not answer."""
-        return self._sought(node) if node in self._known else self._connection(node)
+    def _sought(self, node: NodeName, act: Callable[[], Answer]) -> Answer:
+        """Do what needs a link to a node, again for as long as the policy says if it is lost; once, if it is not known.
 
-    def _sought(self, node: NodeName) -> tuple[Connection, int]:
-        """A link to a node that may be lost, tried until it answers or for as long as the policy says."""
+        Only what may be repeated.
+        """
         until = self.world.monotonic() + self.cluster.policy.reconnect
         retrying = Retrying(
-            stop=lambda _state: self.world.monotonic() >= until,
+            stop=lambda _state: self.world.monotonic() >= until or node not in self._known or self._closed,
             wait=wait_exponential(multiplier=SHORTEST_PAUSE, max=LONGEST_PAUSE),
-            retry=retry_if_exception(self._only_away),
+            retry=retry_if_exception(_away),
             sleep=self.world.sleep,
             reraise=True,
         )
         try:
-            return retrying(self._connection, node)
-        except Unreachable:
-            self._known.discard(node)
+            return retrying(act)
+        except Unreachable as error:
+            if _away(error):
+                self._known.discard(node)
             raise
-
-    def _only_away(self, error: BaseException) -> bool:
-        """A node that was rebooted is there again, but it is not the one that the command was sent to."""
-        return isinstance(error, Unreachable) and not isinstance(error, Rebooted) and not self._closed
 
     def _connection(self, node: NodeName) -> tuple[Connection, int]:
         tries = self._tries[node]

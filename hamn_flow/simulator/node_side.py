@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hamn_flow.errors import StaleDriver, TimedOut, Unreachable
+from hamn_flow.errors import LookFailed, StaleDriver, Unreachable
 from hamn_flow.facts.scripts import name_of
 from hamn_flow.model.command import Command, Job, JobState, NodeName
 from hamn_flow.simulator.world import LinkCutError, World
@@ -114,7 +114,7 @@ class Conversation:
         command = self._command(request.argv, request.environment, request.text_in, request.deadline)
         try:
             result = self.world.look(self.node, command)
-        except TimedOut:
+        except LookFailed:
             return wire.encode(number, wire.Overdue())
         ended = wire.Ended(status=result.status, seconds=result.seconds)
         return _output(number, result.output, result.errors) + wire.encode(number, ended)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from hamn_flow.errors import StaleDriver, TimedOut, Unreachable
+from hamn_flow.errors import LookFailed, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.simulator import exports, files, machine, network, postgres, storage, units, xcat
 from hamn_flow.simulator.digest import digest, picture
@@ -202,7 +202,7 @@ class World:
                 self._strike(node, fault, at=(Moment.BEFORE, Moment.DURING))
                 if isinstance(fault, Hangs):
                     message = f"{command.text} did not end on {name} within {command.deadline:g} s"
-                    raise TimedOut(message)
+                    raise LookFailed(message)
             result = _said_instead(struck) or self._carry_out(node, command, job=False)
             for fault in struck:
                 self._strike(node, fault, at=(Moment.AFTER,))

@@ -52,7 +52,7 @@ class Connection(Protocol):
         ...
 
     def look(self, command: Command) -> Result:
-        """Run a command that only reads, and wait for it; TimedOut after its deadline."""
+        """Run a command that only reads, and wait for it; LookFailed after its deadline, or if it cannot be run."""
         ...
 
     def raise_generation(self, owner: Owner) -> int:

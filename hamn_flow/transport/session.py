@@ -14,7 +14,7 @@ from importlib import resources
 from time import monotonic
 from typing import Protocol
 
-from hamn_flow.errors import HamnError, OutcomeUnknown, Refused, StaleDriver, TimedOut, Unreachable
+from hamn_flow.errors import HamnError, LookFailed, OutcomeUnknown, Refused, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.transport import wire
 from hamn_flow.transport.connection import Hello, Owner
@@ -119,7 +119,10 @@ class Session:
         return self._hello
 
     def look(self, command: Command) -> Result:
-        """Run a command that only reads, and wait for it; TimedOut after its deadline, on the node or here."""
+        """Run a command that only reads, and wait for it.
+
+        LookFailed after its deadline, on the node or here, or if the node cannot run it.
+        """
         request = wire.Look(
             argv=command.argv,
             environment=command.environment,
@@ -130,12 +133,14 @@ class Session:
         try:
             question = self._ask(request, command.deadline)
         except _NotAnsweredError as error:
-            raise TimedOut(late) from error
+            raise LookFailed(late) from error
         match question.reply:
             case wire.Ended(status=status, seconds=seconds):
                 return _result(question, status, seconds)
             case wire.Overdue():
-                raise TimedOut(late)
+                raise LookFailed(late)
+            case wire.Failed(reason=reason):
+                raise LookFailed(f"{self._node} could not run `{command.argv[0]}`: {reason.strip()}")
         raise self._unfit(question)
 
     def raise_generation(self, owner: Owner) -> int:

@@ -54,7 +54,7 @@ def test_the_table_is_the_one_in_the_documents() -> None:
         "Busy": 6,
         "StaleDriver": 6,
         "Unreachable": 7,
-        "TimedOut": 7,
+        "LookFailed": 7,
         "OutcomeUnknown": 7,
         "Rebooted": 7,
         "Invalid": 8,

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from hamn_flow.engine import links as engine
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
-from hamn_flow.errors import OutcomeUnknown, Unreachable
+from hamn_flow.errors import LookFailed, OutcomeUnknown, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, Result
 from hamn_flow.model.pair import NodeSpec, Policy
 from hamn_flow.transport.connection import Connection, Owner
@@ -27,11 +28,26 @@ MINUTE = 60.0  # seconds
 
 
 @dataclass
+class LostInLook:
+    """A real connection whose link is lost whenever it is looked by."""
+
+    real: Connection
+
+    def look(self, command: Command) -> Result:
+        self.real.close()
+        return self.real.look(command)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+
+@dataclass
 class Away:
     """A node that does not answer at the next so many tries."""
 
     base: str
     refusals: int = 0
+    flaps: int = 0  # so many links are lost once something is asked by them
     slept: list[float] = field(default_factory=list)
     tries: int = 0
     made: list[Connection] = field(default_factory=list)
@@ -41,7 +57,9 @@ class Away:
         if self.refusals:
             self.refusals -= 1
             raise Unreachable(f"{spec.name} cannot be reached: Connection refused")
-        self.made.append(connect_local(spec, base=self.base))
+        real = connect_local(spec, base=self.base)
+        self.made.append(cast("Connection", LostInLook(real)) if self.flaps else real)
+        self.flaps = max(0, self.flaps - 1)
         return self.made[-1]
 
     def links(self) -> Links:
@@ -87,7 +105,7 @@ def wait(links: Links, away: Away, lose: Loss) -> Job:
 
 
 def cancel(links: Links, away: Away, lose: Loss) -> Job:
-    """The link is lost before either signal is sent."""
+    """The link is lost just before TERM is sent."""
     away.made[-1].launch(KEY, SLEEP, generation=1, owner=Owner(run="run", driver="test"))
 
     def cut(key: Key, signal: str) -> None:
@@ -145,6 +163,20 @@ def test_a_dead_node_is_waited_for_once(tmp_path: Path, need: Need) -> None:
     links.close()
 
 
+def test_a_look_is_repeated_while_links_are_lost_but_not_where_the_node_answers(tmp_path: Path) -> None:
+    """That it did not end in time, for one."""
+    away = Away(base=str(tmp_path))
+    links = away.links()
+    with pytest.raises(LookFailed, match="did not end"):
+        links.look(Command(node=NODE, argv=("sleep", "60"), deadline=0.2))
+    assert (away.tries, away.slept) == (1, [])
+    away.flaps = 4
+    assert look(links, away, found_dead).status == 0
+    links.close()
+    assert (away.tries, len(away.made)) == (6, 6)
+    assert away.slept == sorted(away.slept)
+
+
 def test_a_node_that_was_never_reached_is_not_waited_for(tmp_path: Path) -> None:
     """Nor is one after this driver has left: Ctrl-C twice, while steps went on in their threads."""
     away = Away(base=str(tmp_path), refusals=1000)
@@ -159,6 +191,20 @@ def test_a_node_that_was_never_reached_is_not_waited_for(tmp_path: Path) -> None
     with pytest.raises(OutcomeUnknown, match="let go of a"):
         links.attach(NODE, KEY, MINUTE, lambda _key, _signal: None)
     assert away.slept == []
+
+
+def test_a_node_with_a_job_of_an_earlier_driver_is_sought(tmp_path: Path) -> None:
+    owner = Owner(run="run", driver="earlier")
+    earlier = connect_local(cluster(Policy()).node(NODE), base=str(tmp_path))
+    earlier.launch(KEY, LOOK, generation=earlier.raise_generation(owner), owner=owner)
+    earlier.close()
+    away = Away(base=str(tmp_path), refusals=5)
+    links = away.links()
+    job = links.attach(NODE, KEY, MINUTE, lambda _key, _signal: None)
+    links.close()
+    assert job.result is not None
+    assert job.result.text == "here\n"
+    assert 0 < sum(away.slept) < MINUTE
 
 
 def assert_tried_once(links: Links, away: Away) -> None:

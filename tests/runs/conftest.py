@@ -36,13 +36,14 @@ class Pair:
     on_busy: OnBusy = OnBusy.WAIT
     features: Mapping[str, object] = field(default_factory=dict)
     on_sleep: Callable[[], None] = lambda: None
+    reconnect: float = 5.0  # seconds
 
     @contextmanager
     def desk(self) -> Iterator[Desk]:
         cluster = standard_cluster(self.database)
         cluster = replace(
             cluster,
-            policy=replace(cluster.policy, on_busy=self.on_busy, reconnect=5.0),
+            policy=replace(cluster.policy, on_busy=self.on_busy, reconnect=self.reconnect),
             features=replace(cluster.features, **self.features),  # type: ignore[arg-type]
         )
         outside = Outside(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hamn_flow.errors import OutcomeUnknown, StaleDriver, TimedOut, Unreachable
+from hamn_flow.errors import LookFailed, OutcomeUnknown, StaleDriver, Unreachable
 from hamn_flow.model.command import JobState, Key
 from hamn_flow.simulator import SimulatedConnection, World, connector, standard_pair
 from hamn_flow.simulator.faults import (
@@ -138,7 +138,7 @@ def test_waiting_sleeps_as_long_as_was_asked(driver: Driver) -> None:
 
 def test_a_hanging_look_is_over_at_its_deadline(driver: Driver) -> None:
     driver.world.fault(Hangs(words=("hostname",), strikes=Strikes.LOOKS))
-    with pytest.raises(TimedOut):
+    with pytest.raises(LookFailed):
         driver.link.look(HOSTNAME)
     assert driver.link.look(HOSTNAME).text == "mn1\n"
 

@@ -67,7 +67,7 @@ def node(dial: Dial) -> Connection:
 
 
 def see_end(node: Connection, pid: int) -> None:
-    """Wait until a process of the node is dead (init may still have to collect it); TimedOut if it lives on."""
+    """Wait until a process of the node is dead (init may still have to collect it); LookFailed if it lives on."""
     text = (
         'while read -r stat 2> /dev/null < "/proc/$1/stat"; do case "$stat" in *") Z "*) exit;; esac; sleep 0.02; done'
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hamn_flow.errors import Refused, TimedOut, Unreachable
+from hamn_flow.errors import LookFailed, Refused, Unreachable
 from hamn_flow.model.command import Command, NodeName
 from hamn_flow.transport.connection import Connection
 from hamn_flow.transport.wire import READY, Ended, encode
@@ -81,7 +81,7 @@ def test_output_may_be_anything_and_much(node: Connection, tmp_path: Path) -> No
 
 
 def test_output_without_end_is_stopped(node: Connection) -> None:
-    with pytest.raises(Unreachable, match="printed more than 67108864 bytes"):
+    with pytest.raises(LookFailed, match="printed more than 67108864 bytes"):
         node.look(run("cat", "/dev/zero"))
     assert node.look(run("true")).status == 0
 
@@ -98,7 +98,7 @@ def test_a_look_ends_with_its_process_though_a_child_holds_its_output(node: Conn
 def test_a_look_past_its_deadline_is_killed_with_its_group(node: Connection, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     hung = sh('trap "" TERM; sleep 100 & echo $$ $! > "$1"; wait', str(pids))
-    with pytest.raises(TimedOut, match=r"`sh` did not end within 0\.5 s"):
+    with pytest.raises(LookFailed, match=r"`sh` did not end within 0\.5 s"):
         node.look(Command(node=NODE, argv=hung.argv, deadline=0.5))
     for pid in map(int, pids.read_text().split()):
         see_end(node, pid)
