@@ -12,6 +12,7 @@ Answer = TypeVar("Answer")
 Work = Callable[[], None]
 Abreast = Callable[[Sequence[Work]], tuple[BaseException | None, ...]]
 
+_HEED = 0.5  # seconds: a signal that comes just before a wait begins is heeded when it ends, and does not end it
 MOST = 16  # threads: one waits for a node most of its time, but each look is a program that the node must start
 
 
@@ -41,7 +42,8 @@ def threads(works: Sequence[Work]) -> tuple[BaseException | None, ...]:
         if not crew:
             take()
         for thread in crew:
-            thread.join()
+            while thread.is_alive():
+                thread.join(_HEED)
     return tuple(ended)
 
 
