@@ -1,8 +1,6 @@
 """`python -m hamn_flow` is `hamn-flow`."""
 
-import sys
-
-from hamn_flow.cli.main import main
+from hamn_flow.cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

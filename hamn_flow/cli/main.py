@@ -6,9 +6,23 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from hamn_flow.errors import HamnError
+
+
+def program() -> NoReturn:
+    """Be `hamn-flow`: a process that ends with the status of `main`.
+
+    A second Ctrl-C leaves threads behind. Python would end them wherever they are as it takes itself down, and abort
+    where one of them is within a library; so it is not taken down then. All that was said has been flushed.
+    """
+    status = main()
+    if threading.active_count() > 1:
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

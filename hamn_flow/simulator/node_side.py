@@ -75,7 +75,8 @@ class Conversation:
         try:
             self._send(self._waited(number, request))
         except (OSError, EOFError, Unreachable):
-            self.channel.close()
+            with suppress(OSError, EOFError):  # as above
+                self.channel.close()
 
     def _waited(self, number: int, request: wire.Wait) -> bytes:
         until = time.monotonic() + request.seconds

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -208,6 +210,31 @@ def test_a_second_ctrl_c_leaves_the_command_to_the_node(desk: Desk, pair: Embedd
     assert desk.type("resume", "--yes").status == 0
     umounts = [each for each in pair.world.state.log if each.node == "mn1" and each.text == "umount /install"]
     assert len(umounts) == 1
+
+
+# A command that ends, or that a second Ctrl-C ends while another thread is at work.
+ENDING = """
+import atexit, sys, threading
+from hamn_flow.cli import main
+from hamn_flow.errors import Interrupted
+
+def app(**_):
+    if "left" in sys.argv:
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    raise Interrupted("it was left")
+
+atexit.register(print, "Python takes itself down")
+main._loaded = lambda: app
+main.program()
+"""
+
+
+@pytest.mark.parametrize(("words", "said"), [((), "Python takes itself down\n"), (("left",), "")])
+def test_threads_that_are_left_are_not_taken_down(words: tuple[str, ...], said: str) -> None:
+    program = (sys.executable, "-c", ENDING, *words)
+    ended = subprocess.run(program, check=False, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout) == (130, said)
+    assert ended.stderr == "hamn-flow: it was left\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
