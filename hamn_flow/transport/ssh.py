@@ -11,7 +11,6 @@ import getpass
 import logging
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +70,12 @@ class _Channel:
         channel.settimeout(STREAM_TIMEOUT)
         self._channel = channel
         self._held = held
-        self.send: Callable[[bytes], None] = channel.sendall
+
+    def send(self, data: bytes) -> None:
+        try:
+            self._channel.sendall(data)
+        except (EOFError, paramiko.SSHException) as error:  # from the transport below, where a socket has OSError
+            raise OSError(str(error) or "it hung up") from error
 
     def receive(self) -> bytes:
         data: bytes = self._channel.recv(_PIECE)
@@ -82,7 +86,8 @@ class _Channel:
         self._channel.get_transport().close()
 
     def close(self) -> None:
-        self._held.close()
+        with suppress(OSError, EOFError, paramiko.SSHException):  # the goodbye of a way whose other end is gone
+            self._held.close()
 
     def last_words(self) -> str:
         words = bytearray()
