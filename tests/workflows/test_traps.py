@@ -35,7 +35,7 @@ def test_t17_each_thing_comes_after_what_it_needs(site: Site) -> None:
     assert order == sorted(order)
     standing = [number for number, text in enumerate(site.done()) if text.startswith(("mn2: mount", "mn2: ip addr"))]
     assert order[-1] < min(standing)
-    for first in ("postgresql@15-main.service", "nfs-server", "named"):
+    for first in ("--no-block postgresql@15-main.service", "nfs-server", "named"):
         assert max(standing) < place(site, f"mn2: systemctl start {first}") < place(site, "mn2: systemctl start xcatd")
     for made in ("makedns -n", "makedhcp -n", "makeconservercf", "systemctl start conserver"):
         assert place(site, "mn2: systemctl start xcatd") < place(site, f"mn2: {made}")
