@@ -16,6 +16,7 @@ import paramiko
 from hamn_flow.model.command import Command, JobState, Key, NodeName
 from hamn_flow.transport import connect
 from hamn_flow.transport.connection import Connection, Owner
+from tests.claiming import claim
 from tests.transport.sshd import LOOPBACK, Sshd, serving
 
 RUNS = 200
@@ -33,7 +34,7 @@ def ssh_read_ms() -> dict[str, Any]:
 def ssh_job_ms() -> dict[str, Any]:
     """The median of a job, from its launch to the answer that it is done, in milliseconds; the bar is 12."""
     with _node() as (_, node), _shell() as shell:
-        generation = node.raise_generation(OWNER)
+        generation = claim(node, OWNER)
         keys = (Key(f"bench.{number}") for number in range(RUNS))
         value, floor = _in_turn(lambda: _job(node, next(keys), generation), shell)
     return _figure("ssh_job_ms", value, floor)

@@ -11,6 +11,9 @@ The same file works by hand: `sqlite-utils migrate journal.db migrations.py --li
 from __future__ import annotations
 
 import json
+from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 
 from sqlite_utils import Database, Migrations
 
@@ -199,3 +202,45 @@ def m0004_knocks(db: Database) -> None:
 def m0005_after(db: Database) -> None:
     """Which stages a step's stage comes after; in older runs each came after all before it."""
     db.execute("ALTER TABLE steps ADD COLUMN after TEXT")
+
+
+@migrations()
+def m0006_drivers(db: Database) -> None:
+    """Who drove a run, as the nodes name it, and which nodes' copies an adopter could not read."""
+    _create(
+        db,
+        """drivers (
+            id INTEGER PRIMARY KEY,
+            driver TEXT NOT NULL,
+            run TEXT NOT NULL REFERENCES runs (id),
+            who TEXT NOT NULL,
+            at TEXT NOT NULL
+        )""",
+    )
+    db.execute("CREATE INDEX drivers_driver ON drivers (driver)")
+    db.execute("ALTER TABLE runs ADD COLUMN unseen TEXT NOT NULL DEFAULT '[]'")
+
+
+@migrations()
+def m0007_commits(db: Database) -> None:
+    """The chain of each run's commits; of older runs, what bears one time is one commit."""
+    _create(
+        db,
+        """commits (
+            run TEXT NOT NULL REFERENCES runs (id),
+            number INTEGER NOT NULL CHECK (number > 0),
+            version INTEGER NOT NULL,
+            last_event INTEGER NOT NULL,
+            sum TEXT NOT NULL,
+            PRIMARY KEY (run, number)
+        )""",
+    )
+    for (run,) in db.execute("SELECT id FROM runs ORDER BY number").fetchall():
+        said = sha256(f"hamn-flow run {run}".encode()).hexdigest()
+        rows = db.execute("SELECT at, number, kind, event FROM events WHERE run = ? ORDER BY number", [run]).fetchall()
+        for number, (at, group) in enumerate(groupby(rows, key=itemgetter(0)), 1):
+            mine = list(group)
+            told = ",".join(f"[{json.dumps(kind)},{event}]" for _, _, kind, event in mine)
+            text = f'{{"version":7,"at":{json.dumps(at)},"events":[{told}]}}'
+            said = sha256(f"{said}\n{text}".encode()).hexdigest()
+            db.execute("INSERT INTO commits VALUES (?, ?, 7, ?, ?)", [run, number, mine[-1][1], said])

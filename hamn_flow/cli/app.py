@@ -33,6 +33,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it at once: it is neither shown first nor asked for.")]
 Because = Annotated[str, typer.Option(metavar="WHY", help="The reason; it is kept in the journal.")]
 Procedure = Annotated[str, typer.Argument(metavar="PROCEDURE", autocompletion=procedures, help="A procedure's name.")]
+Cancel = Annotated[
+    bool, typer.Option("--cancel", help="End what an earlier driver left running on the nodes, instead of waiting.")
+]
 Options = Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="The procedure's options.")]
 RunId = Annotated[str, typer.Argument(metavar="[RUN]", autocompletion=runs, help=_RUN)]
 RunOption = Annotated[str, typer.Option("--run", metavar="RUN", autocompletion=runs, help=_RUN)]
@@ -80,12 +83,18 @@ def plan(ctx: typer.Context, procedure: Procedure, options: Options = None, *, j
 
 @command(epilog="Example: hamn-flow start planned-failover")
 def start(
-    ctx: typer.Context, procedure: Procedure, options: Options = None, *, yes: Yes = False, json: Json = False
+    ctx: typer.Context,
+    procedure: Procedure,
+    options: Options = None,
+    *,
+    cancel: Cancel = False,
+    yes: Yes = False,
+    json: Json = False,
 ) -> None:
     """Show the plan of a procedure, ask, and carry it out."""
     from hamn_flow.cli import drive
 
-    drive.start(settings_of(ctx), procedure, options_of(options), yes=yes, as_json=json)
+    drive.start(settings_of(ctx), procedure, options_of(options), drive.left_running(cancel), yes=yes, as_json=json)
 
 
 @command(epilog="Example: hamn-flow resume k7m2qx")
@@ -94,13 +103,14 @@ def resume(
     run: RunId = "",
     *,
     forward: Annotated[bool, typer.Option("--forward", help="Turn a rollback round and go on forwards.")] = False,
+    cancel: Cancel = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Go on with a run that waits or lost its driver. It keeps its direction."""
     from hamn_flow.cli import drive
 
-    drive.resume(settings_of(ctx), run, forward=forward, yes=yes, as_json=json)
+    drive.resume(settings_of(ctx), run, drive.left_running(cancel), forward=forward, yes=yes, as_json=json)
 
 
 @command(epilog="Example: hamn-flow rollback k7m2qx --to mn1.stop.xcatd")
@@ -112,13 +122,14 @@ def rollback(
         str,
         typer.Option(metavar="STEP", autocompletion=steps, help="Keep this step's stage and what came before it."),
     ] = "",
+    cancel: Cancel = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Undo what a run changed, last first."""
     from hamn_flow.cli import drive
 
-    drive.rollback(settings_of(ctx), run, to=to, yes=yes, as_json=json)
+    drive.rollback(settings_of(ctx), run, drive.left_running(cancel), to=to, yes=yes, as_json=json)
 
 
 @command(epilog="Example: hamn-flow status")
@@ -177,6 +188,56 @@ def abandon(ctx: typer.Context, run: RunId = "", *, because: Because, yes: Yes =
     from hamn_flow.cli import decide
 
     decide.abandon(settings_of(ctx), run, because, yes=yes, as_json=json)
+
+
+@command(epilog="Example: hamn-flow owner")
+def owner(ctx: typer.Context, *, json: Json = False) -> None:
+    """Say who holds each node. By which run, which driver, for how long, and what still runs there."""
+    from hamn_flow.cli import owning
+
+    owning.owner(settings_of(ctx), as_json=json)
+
+
+@command(epilog="Example: hamn-flow release mn1 --because 'admin2 is broken for good'")
+def release(
+    ctx: typer.Context,
+    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help="The nodes; both if left out.")] = None,
+    *,
+    because: Because,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Give nodes up that a driver holds. If that driver lives, the nodes refuse it from then on."""
+    from hamn_flow.cli import owning
+
+    owning.release(settings_of(ctx), nodes or [], because, yes=yes, as_json=json)
+
+
+@command(epilog="Example: hamn-flow adopt mn2")
+def adopt(
+    ctx: typer.Context,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="A node that keeps a copy of the run's journal.")],
+    run: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="The run's whole id; that which holds the node if left out.")
+    ] = "",
+    *,
+    stay: Annotated[bool, typer.Option("--stay", help="Take the run over and go no further with it.")] = False,
+    cancel: Cancel = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Go on here with a run whose machine is gone. By the copy of its journal that lies on the nodes."""
+    from hamn_flow.cli import adopting, drive
+
+    adopting.adopt(settings_of(ctx), node, run, drive.left_running(cancel), stay=stay, yes=yes, as_json=json)
+
+
+@command(epilog="Example: hamn-flow audit k7m2qx")
+def audit(ctx: typer.Context, run: RunId = "", *, json: Json = False) -> None:
+    """Compare a run's journal with its copies. Whether each is whole, and where they part."""
+    from hamn_flow.cli import adopting
+
+    adopting.audit(settings_of(ctx), run, as_json=json)
 
 
 @command("workflows", epilog="Example: hamn-flow workflows --check")

@@ -15,6 +15,7 @@ from hamn_flow.cli.stopping import Stop
 from hamn_flow.cli.watching import Watch, watching
 from hamn_flow.engine import ahead, begin
 from hamn_flow.engine.begin import Desk
+from hamn_flow.engine.claim import LeftRunning
 from hamn_flow.engine.outage import knock_by_tcp
 from hamn_flow.engine.plan import Foreseen, preview
 from hamn_flow.engine.world import World
@@ -30,16 +31,23 @@ from hamn_flow.steps.step import Stage
 from hamn_flow.transport import connect
 
 
-def start(settings: Settings, procedure: str, options: Mapping[str, str], *, yes: bool, as_json: bool) -> None:
+def left_running(cancel: bool) -> LeftRunning:  # noqa: FBT001 - a flag of the command line
+    """What `--cancel` says about commands that an earlier driver left running."""
+    return LeftRunning.CANCEL if cancel else LeftRunning.WAIT
+
+
+def start(
+    settings: Settings, procedure: str, options: Mapping[str, str], left: LeftRunning, *, yes: bool, as_json: bool
+) -> None:
     """Show the plan, ask, carry it out; with `yes` it is neither shown nor asked for."""
     paper = Paper.of(as_json=as_json)
     paper.need_an_answer(yes=yes)
     with at_desk(settings, f"start {procedure}") as at:
         begin.may_start(at)
         run = at.world.new_run_id()  # what is shown is keyed by the run as what is done
-        desk = replace(at, world=replace(at.world, new_run_id=lambda: run))
+        desk = replace(at, world=replace(at.world, new_run_id=lambda: run), left_running=left)
         stages: Sequence[Stage] = () if yes else _agreed(paper, desk, procedure, options)
-        _carry(paper, desk, run, lambda watched: begin.start(watched, procedure, options, stages))
+        carry(paper, desk, run, lambda watched: begin.start(watched, procedure, options, stages))
 
 
 def _agreed(paper: Paper, desk: Desk, procedure: str, options: Mapping[str, str]) -> Sequence[Stage]:
@@ -53,40 +61,40 @@ def _agreed(paper: Paper, desk: Desk, procedure: str, options: Mapping[str, str]
     return plan.stages
 
 
-def resume(settings: Settings, given: str, *, forward: bool, yes: bool, as_json: bool) -> None:
+def resume(settings: Settings, given: str, left: LeftRunning, *, forward: bool, yes: bool, as_json: bool) -> None:
     """Show what is left to do, or to undo, ask, go on; with `yes` go on at once."""
     paper = Paper.of(as_json=as_json)
     paper.need_an_answer(yes=yes)
     run = _named(settings, given)
-    with at_desk(settings, f"resume {run}") as desk:
+    with at_desk(settings, f"resume {run}", left) as desk:
         before = begin.may_resume(desk, run)
         if not yes and before.summary.direction is Direction.BACK and not forward:
             _show_undoing(paper, desk, before, before.summary.back_to)
             paper.ask(f"Go on rolling back run {run}?")
         elif not yes:
-            left = ahead.to_go_on(desk.world, desk.cluster, before)
-            settled = len(before.steps) - len(left)
+            to_do = ahead.to_go_on(desk.world, desk.cluster, before)
+            settled = len(before.steps) - len(to_do)
             said = f"run {run}: {settled} steps are settled and will be looked at again; left to do:"
-            _show(paper, said, left)
+            show_steps(paper, said, to_do)
             paper.ask(f"Resume run {run} ({before.summary.procedure})?")
-        _carry(paper, desk, run, lambda watched: begin.resume(watched, run, forward=forward), before)
+        carry(paper, desk, run, lambda watched: begin.resume(watched, run, forward=forward), before)
 
 
-def rollback(settings: Settings, given: str, *, to: str, yes: bool, as_json: bool) -> None:
+def rollback(settings: Settings, given: str, left: LeftRunning, *, to: str, yes: bool, as_json: bool) -> None:
     """Show what would be undone, ask, undo it; with `yes` undo it at once."""
     paper = Paper.of(as_json=as_json)
     paper.need_an_answer(yes=yes)
     run = _named(settings, given)
-    with at_desk(settings, f"rollback {run}") as desk:
+    with at_desk(settings, f"rollback {run}", left) as desk:
         before = begin.may_roll_back(desk, run, to=to)
         if not yes:
             _show_undoing(paper, desk, before, to)
             paper.ask(f"Roll back run {run} ({before.summary.procedure})?")
-        _carry(paper, desk, run, lambda watched: begin.rollback(watched, run, to=to), before)
+        carry(paper, desk, run, lambda watched: begin.rollback(watched, run, to=to), before)
 
 
 @contextmanager
-def at_desk(settings: Settings, what: str) -> Iterator[Desk]:
+def at_desk(settings: Settings, what: str, left: LeftRunning = LeftRunning.WAIT) -> Iterator[Desk]:
     """The journal in our hands, with all that a driver needs.
 
     Refused if the journal lies on a shared file system, Busy if another driver lives.
@@ -96,7 +104,7 @@ def at_desk(settings: Settings, what: str) -> Iterator[Desk]:
     refuse_on(path, tuple(shared.mount_point for shared in cluster.file_systems))
     world = World(connect=connect, who=identity.who(), driver=identity.driver(), clock=utc_now, knock=knock_by_tcp)
     with drive(path, holder=identity.holder(what, utc_now()), clock=utc_now) as journal:
-        yield Desk(journal=journal, cluster=cluster, catalog=catalog, world=world)
+        yield Desk(journal=journal, cluster=cluster, catalog=catalog, world=world, left_running=left)
 
 
 def utc_now() -> datetime:
@@ -109,7 +117,7 @@ def _named(settings: Settings, given: str) -> str:
         return the_run(reader, given, cluster="" if given else settings.cluster().name)
 
 
-def _carry(paper: Paper, desk: Desk, run: str, engine: Callable[[Desk], object], before: Run | None = None) -> None:
+def carry(paper: Paper, desk: Desk, run: str, engine: Callable[[Desk], object], before: Run | None = None) -> None:
     """Let the engine go, tell what happens, and say how it ended; what ends it early is raised."""
     begun = monotonic()
     steps = tuple(step.planned for step in before.steps) if before else ()
@@ -144,9 +152,10 @@ def _while_read(watch: Watch, stop: Stop) -> Watch:
 
 def _show_undoing(paper: Paper, desk: Desk, run: Run, to: str) -> None:
     said = f"run {run.summary.id}: to be undone, last first{f', as far as the stage of {to}' if to else ''}:"
-    _show(paper, said, ahead.to_undo(desk.world, desk.cluster, run, to))
+    show_steps(paper, said, ahead.to_undo(desk.world, desk.cluster, run, to))
 
 
-def _show(paper: Paper, said: str, steps: Sequence[Foreseen]) -> None:
+def show_steps(paper: Paper, said: str, steps: Sequence[Foreseen]) -> None:
+    """What would be done, under a heading."""
     head = line(Span(said, Tone.HEAD))
     paper.tell([head, *steps_lines(steps, paper.width), line(), *summary_lines(steps, paper.width), line()])

@@ -27,6 +27,25 @@ def look_at_open(acting: Acting, step: Step) -> None:
     acting.look_at_open(step.name, _looking_back(acting, step))
 
 
+def settle_doubt(acting: Acting, step: Step) -> None:
+    """A step that a driver before may have carried out, which the copy that was adopted does not say.
+
+    If it is not so, there is nothing to undo. If it is, nobody knows what was before it: a person must see to it.
+    """
+    found = acting.look(lambda: step.probe(acting.links.nodes))
+    if found.finding is Finding.TODO or acting.decided(Decision.CONFIRM, step.name, Direction.BACK):
+        reason = found.reason if found.finding is Finding.TODO else "confirmed by a person: nothing of it is this run's"
+        acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.PENDING, reason=reason))
+        return
+    raise acting.halt(
+        step.name,
+        f"it is not known whether this run did it, so it cannot be undone: {found.reason}",
+        f"Bring {step.node} to where it was before; then type hamn-flow confirm {step.name} --because '...', and "
+        f"hamn-flow rollback {acting.run}.",
+        unreachable=True,
+    )
+
+
 def undo(acting: Acting, step: Step) -> None:
     """Bring one step back to what was seen before its first intent, or raise a halt.
 

@@ -9,23 +9,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from hamn_flow.catalog import Catalog, freeze, thaw
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.carry import Carrying, kept_by, refuse_past_no_return
+from hamn_flow.engine.claim import LeftRunning, see_ended
+from hamn_flow.engine.copies import Copies
 from hamn_flow.engine.forward import SETTLED
-from hamn_flow.engine.links import Links
+from hamn_flow.engine.links import GRACE, Links
 from hamn_flow.engine.outage import measuring
 from hamn_flow.engine.plan import stages_for
 from hamn_flow.engine.world import World
-from hamn_flow.errors import Changed, Refused
+from hamn_flow.errors import Changed, HamnError, Refused
 from hamn_flow.journal import Journal
-from hamn_flow.model.command import NodeName
-from hamn_flow.model.events import Decided, NodeSeen, RunBegun, RunEnded, RunPlanned, StepSettled
+from hamn_flow.model.command import JobState, Key, NodeName
+from hamn_flow.model.events import (
+    CommandCancelled,
+    CopyMissed,
+    Decided,
+    DriverCame,
+    Event,
+    JobsFound,
+    NodeReleased,
+    NodeSeen,
+    RunBegun,
+    RunEnded,
+    RunPlanned,
+    StepSettled,
+)
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.run import Decision, Direction, Run, RunState, StepState, of_stage
 from hamn_flow.steps.step import Stage, Step
-from hamn_flow.transport.connection import Hello, Owner
+from hamn_flow.transport.connection import Connection, Held, Hello, Owner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +52,7 @@ class Desk:
     cluster: Cluster
     catalog: Catalog
     world: World
+    left_running: LeftRunning = LeftRunning.WAIT
 
 
 def start(desk: Desk, procedure: str, options: Mapping[str, str], stages: Sequence[Stage] = ()) -> str:
@@ -76,6 +93,7 @@ def _planned(desk: Desk, procedure: str, options: Mapping[str, str], run: str) -
     looking = Links(cluster=desk.cluster, world=desk.world)
     try:
         looking.connect()
+        looking.refuse_held(Owner(run=run, driver=desk.world.driver), desk.journal.drivers())
         return stages_for(desk.catalog, procedure, options, looking.nodes.at_one_moment(), run)
     finally:
         looking.close()
@@ -88,7 +106,7 @@ def resume(desk: Desk, run: str, *, forward: bool = False) -> RunState:
     anew = summary.state is RunState.WAITING
     back_to = summary.back_to if direction is Direction.BACK else ""
     with _carrying(desk, run, direction) as carrying:
-        _begin(desk, RunBegun(run=run, direction=direction, who=desk.world.who, anew=anew, back_to=back_to))
+        _note(desk, RunBegun(run=run, direction=direction, who=desk.world.who, anew=anew, back_to=back_to))
         with measuring(carrying.acting):
             if direction is Direction.BACK:
                 carrying.back(back_to)
@@ -102,7 +120,7 @@ def rollback(desk: Desk, run: str, *, to: str = "") -> RunState:
     before = may_roll_back(desk, run, to=to)
     with _carrying(desk, run, Direction.BACK) as carrying:
         anew = before.summary.state is RunState.WAITING
-        _begin(desk, RunBegun(run=run, direction=Direction.BACK, who=desk.world.who, anew=anew, back_to=to))
+        _note(desk, RunBegun(run=run, direction=Direction.BACK, who=desk.world.who, anew=anew, back_to=to))
         with measuring(carrying.acting):
             carrying.back(to)
     return desk.journal.run(run).summary.state
@@ -201,6 +219,14 @@ def skip(desk: Desk, run: str, step: str, why: str) -> None:
     desk.journal.record(decided, StepSettled(run=run, step=step, state=StepState.SKIPPED, reason=reason))
 
 
+def release(desk: Desk, links: Links, node: NodeName, seen: Held, why: str) -> None:
+    """A person gives a node up that a driver holds; Busy if another has claimed it since it was `seen`."""
+    holder, given = Owner.of(seen.owner), _reason_given(why)
+    links.release(node, seen, f"released by {desk.world.who}: {given}")
+    if holder is not None and holder.run in {summary.id for summary in desk.journal.runs()}:
+        _note(desk, NodeReleased(run=holder.run, node=node, holder=seen.owner, who=desk.world.who, why=given))
+
+
 def abandon(desk: Desk, run: str, why: str) -> None:
     """A person closes a run as it is; the world stays as it is."""
     before = desk.journal.run(run)
@@ -213,11 +239,6 @@ def _abandon(desk: Desk, run: str, why: str) -> None:
         Decided(run=run, kind=Decision.ABANDON, step="", who=desk.world.who, why=why),
         RunEnded(run=run, state=RunState.ABANDONED),
     )
-
-
-def _begin(desk: Desk, begun: RunBegun) -> None:
-    desk.journal.record(begun)
-    desk.world.watch(begun)
 
 
 @contextmanager
@@ -235,15 +256,60 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
         else:
             new_boots[node] = event  # recorded once everything was looked at again
 
-    owner = Owner(run=run, driver=desk.world.driver)
-    links = Links(cluster=desk.cluster, world=desk.world, owner=owner, seen=seen, new_boots=new_boots)
+    former = desk.journal.drivers()
+    desk.journal.record(DriverCame(run=run, driver=desk.world.driver, who=desk.world.who))
+    links = Links(
+        cluster=desk.cluster,
+        world=desk.world,
+        owner=Owner(run=run, driver=desk.world.driver),
+        former=former,
+        seen=seen,
+        found_running=partial(_see_ended, desk, run),
+        new_boots=new_boots,
+        copies=Copies(run=run, journal=desk.journal, note=partial(_note_copy, desk, run), unseen=before.summary.unseen),
+    )
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     try:
         if before.boot_ids:
             links.connect()
         yield Carrying(acting=acting, steps=steps, new_boots=new_boots)
+        links.flush_copies()
+        if desk.journal.run(run).summary.state.ended:
+            links.give_up(f"run {run} has ended")
+    except HamnError:
+        links.flush_copies()
+        raise
     finally:
         links.close()
+
+
+def _note_copy(desk: Desk, run: str, node: NodeName, reason: str) -> None:
+    _note(desk, CopyMissed(run=run, node=node, reason=reason))
+
+
+def _see_ended(desk: Desk, run: str, connection: Connection, running: tuple[Key, ...]) -> None:
+    """Before anything is launched: see what an earlier driver left running end, or end it where that was asked for.
+
+    Commands that this run knows are waited for by their steps.
+    """
+    known = {row.key for row in desk.journal.run(run).commands if row.ended_at is None}
+    cancel = desk.left_running is LeftRunning.CANCEL
+    keys = tuple(key for key in running if cancel or key not in known)
+    if not keys:
+        return
+    _note(desk, JobsFound(run=run, node=connection.node, keys=keys))
+    for key in keys:
+        for signal in ("TERM", "KILL") if cancel else ():
+            if connection.ask(key).state is JobState.RUNNING:
+                _note(desk, CommandCancelled(run=run, key=key, signal=signal))
+                connection.cancel(key, signal)
+                connection.wait(key, GRACE)
+    see_ended(connection, keys, desk.world)
+
+
+def _note(desk: Desk, event: Event) -> None:
+    desk.journal.record(event)
+    desk.world.watch(event)
 
 
 def _thawed(run: Run, direction: Direction) -> dict[str, Step]:

@@ -9,7 +9,7 @@ from functools import partial
 from threading import Lock
 
 from hamn_flow.engine.act import Acting
-from hamn_flow.engine.backward import look_at_open, order_of_undo, undo
+from hamn_flow.engine.backward import look_at_open, order_of_undo, settle_doubt, undo
 from hamn_flow.engine.course import Course
 from hamn_flow.engine.forward import OPEN, SETTLED, look_again, settle
 from hamn_flow.engine.halt import Halt, halt_of, together
@@ -59,6 +59,9 @@ class Carrying:
             kept = kept_by(run, to)
             checkpoints = self._checkpoints(run, at=run.summary.checkpoint)
             due = [record for record in order_of_undo(run) if record.planned.stage not in kept]
+            for record in run.steps:
+                if record.state is StepState.IN_DOUBT and not record.ours and record.planned.stage not in kept:
+                    settle_doubt(self.acting, self.steps[record.name])
             for record in due:
                 if record.state in OPEN:
                     look_at_open(self.acting, self.steps[record.name])

@@ -10,6 +10,7 @@ one, and the others take that.
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import RLock
@@ -17,14 +18,17 @@ from typing import Protocol, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_exponential
 
+from hamn_flow.engine.claim import claimed, refuse_held, spoken
+from hamn_flow.engine.copies import Copies
 from hamn_flow.engine.world import World
-from hamn_flow.errors import LookFailed, OutcomeUnknown, Rebooted, StaleDriver, Unreachable
+from hamn_flow.errors import Busy, LookFailed, OutcomeUnknown, Rebooted, Unreachable
 from hamn_flow.facts.asking import Together
 from hamn_flow.facts.node import Node, Nodes
 from hamn_flow.facts.systemd_linux import SystemdLinux
+from hamn_flow.journal.chain import Copy
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.model.pair import Cluster
-from hamn_flow.transport.connection import Connection, Hello, Owner
+from hamn_flow.transport.connection import Connection, Held, Hello, Owner
 
 Answer = TypeVar("Answer")
 
@@ -59,9 +63,12 @@ class Links:
     cluster: Cluster
     world: World
     owner: Owner | None = None
+    former: Container[str] = frozenset()  # drivers that a node may be taken from (claim.py)
     new_boots: Container[NodeName] = frozenset()  # nodes that were booted since the run last saw them
     known_boots: dict[NodeName, str] = field(default_factory=dict)
     seen: Callable[[NodeName, Hello, int], None] = lambda _node, _hello, _generation: None
+    copies: Copies | None = None
+    found_running: Callable[[Connection, tuple[Key, ...]], None] = lambda _connection, _keys: None
     _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
     _known: set[NodeName] = field(default_factory=set)  # reached once, and not sought in vain since
     _held: dict[NodeName, int] = field(default_factory=dict)
@@ -127,10 +134,14 @@ class Links:
         if self.owner is None:
             raise AssertionError("a job needs an owner")
         connection, generation = self._sought(command.node, partial(self._connection, command.node))
+        if self.copies:
+            self.copies.send(connection, self._others(command.node))
         try:
             connection.launch(key, command, generation=generation, owner=self.owner)
         except Unreachable:
             self._drop(connection)
+        if self.copies:
+            self.copies.heard(connection)
         return self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
 
     def attach(self, node: NodeName, key: Key, deadline: float, cancelling: Cancelling) -> Job:
@@ -149,6 +160,53 @@ class Links:
             )
         return job
 
+    def refuse_held(self, owner: Owner, former: Container[str]) -> None:
+        """Busy if a node that was reached is held by a driver whom this owner may not take it from."""
+        for node, (connection, _) in self._open.items():
+            refuse_held(node, connection.hello.held, owner, former)
+
+    def held(self) -> dict[NodeName, Held | Unreachable]:
+        """How each node is held, or why it does not answer."""
+        self.connect()
+        found: dict[NodeName, Held | Unreachable] = {}
+        for node in self._turns:
+            try:
+                found[node] = self._connection(node)[0].held()
+            except Unreachable as error:
+                found[node] = error
+        return found
+
+    @property
+    def reached(self) -> tuple[NodeName, ...]:
+        """The nodes that there is a link to."""
+        return tuple(node for node in self._turns if node in self._open)
+
+    def runs_kept_on(self, node: NodeName) -> tuple[str, ...]:
+        """The runs of whose journal a node keeps a copy."""
+        return self._connection(node)[0].copies()
+
+    def copy_on(self, node: NodeName, run: str) -> Copy:
+        """A node's copy of a run's journal."""
+        return Copy.read(run, self._connection(node)[0].fetch(run))
+
+    def release(self, node: NodeName, seen: Held, why: str) -> None:
+        """Let a node be held by nobody, over the holder that was seen; Busy if another has claimed it meanwhile."""
+        owner = Owner.nobody(why)
+        now = self._connection(node)[0].claim(owner, seen)
+        if not now.is_by(owner):
+            raise Busy(
+                f"{node} was claimed meanwhile: {spoken(now)}", hint="Type hamn-flow owner to see how it is held now."
+            )
+
+    def give_up(self, why: str) -> None:
+        """Let the nodes that this driver holds be held by nobody; one that does not answer stays as it is."""
+        if self.owner is None:
+            return
+        for node, (connection, generation) in list(self._open.items()):
+            with suppress(Unreachable):
+                connection.claim(Owner.nobody(why), Held(generation=generation, owner=self.owner.text))
+            self._held.pop(node, None)
+
     def close(self) -> None:
         """Let go of all links, at once and for good; jobs go on. Who still tries to connect does not claim the node."""
         self._closed = True
@@ -156,6 +214,22 @@ class Links:
             held = self._open.pop(node, None)
             if held:
                 held[0].close()
+
+    def flush_copies(self) -> None:
+        """Bring the copies on the nodes that are reached up to the journal."""
+        if self.copies:
+            self.copies.flush([connection for connection, _ in self._open.values()])
+
+    def _others(self, acting: NodeName) -> list[Connection]:
+        """The links to the other nodes; one that is not there is noted."""
+        others: list[Connection] = []
+        for node in self._turns:
+            held = self._open.get(node)
+            if held is not None and node != acting:
+                others.append(held[0])
+            elif held is None and self.copies:
+                self.copies.missed(node, "it does not answer")
+        return others
 
     def _cancel(self, node: NodeName, key: Key, signal: str) -> None:
         connection = self._again(node)
@@ -256,23 +330,19 @@ class Links:
                 f"{node} was rebooted while the run was under way",
                 hint="Type hamn-flow resume: it looks at everything again.",
             )
-        generation = self._claim(connection)
-        self.seen(node, connection.hello, generation)
-        return generation
-
-    def _claim(self, connection: Connection) -> int:
-        """Raise the generation, unless another driver did so since this one held the node."""
-        hello = connection.hello
         if self.owner is None:
-            return hello.generation
-        held = self._held.get(connection.node, 0)
-        if held and hello.generation > held and hello.owner != self.owner.text:
-            raise StaleDriver(
-                f"{connection.node} was taken over by another driver: {hello.owner}",
-                hint="Type hamn-flow status where that driver runs.",
-            )
-        self._held[connection.node] = connection.raise_generation(self.owner)
-        return self._held[connection.node]
+            return connection.hello.generation
+        if self.copies:
+            self.copies.look(connection)
+        held = claimed(connection, self.owner, self.former, holding=self._held.get(node, 0))
+        first = node not in self._held
+        self._held[node] = held.generation
+        self.seen(node, connection.hello, held.generation)
+        if first and held.running:
+            self.found_running(connection, held.running)
+        if self.copies:
+            self.copies.bring(connection)
+        return held.generation
 
     def _drop(self, lost: Connection) -> None:
         """Let go of a link that was lost, unless another step has already put a new one in its place."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from hamn_flow.model import events
 from hamn_flow.model.events import Event
@@ -55,7 +55,7 @@ def _typed(hint: Any, value: Any) -> Any:
         return time_of(value)
     if hint == tuple[PlannedStep, ...]:
         return tuple(_planned(**fields) for fields in value)
-    return value
+    return tuple(value) if get_origin(hint) is tuple else value
 
 
 def _planned(*, after: list[str] | None = None, **fields: Any) -> PlannedStep:

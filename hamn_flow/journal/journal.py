@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from hamn_flow.journal import lock, place
+from hamn_flow.journal.chain import Commit, commit_text, first_sum, next_sum
 from hamn_flow.journal.codec import event_text, time_text
 from hamn_flow.journal.projections import project
 from hamn_flow.journal.reader import PATIENCE, Reader, connect
@@ -47,12 +48,44 @@ class Journal(Reader):
         """
         with self._turn, translated(self.path), self._commit():
             at = time_text(self._clock())
-            for event in events:
-                project(event, self._database, at)
-                self._database.execute(
-                    "INSERT INTO events (run, at, kind, event) VALUES (?, ?, ?, ?)",
-                    (event.run, at, type(event).__name__, event_text(event)),
-                )
+            told = [(event, type(event).__name__, event_text(event)) for event in events]
+            for event, kind, text in told:
+                self._append(event, at, kind, text)
+            for run in dict.fromkeys(event.run for event in events):
+                mine = [(kind, text) for event, kind, text in told if event.run == run]
+                self._link(run, VERSION, commit_text(VERSION, at, mine))
+
+    def take_over(self, run: str, commits: Sequence[Commit]) -> None:
+        """Append the commits of a copy to those that the journal has of the run, all of them or none.
+
+        ValueError if they do not follow from what is there, or are no commits of ours.
+        """
+        with self._turn, translated(self.path), self._commit():
+            for commit in commits:
+                for kind, text, event in commit.events():
+                    self._append(event, time_text(commit.at), kind, text)
+                if self._link(run, commit.version, commit.text) != commit.sum:
+                    raise ValueError(f"the commit {commit.sum} does not follow from those of run {run}")
+
+    def _append(self, event: Event, at: str, kind: str, text: str) -> None:
+        project(event, self._database, at)
+        self._database.execute(
+            "INSERT INTO events (run, at, kind, event) VALUES (?, ?, ?, ?)", (event.run, at, kind, text)
+        )
+
+    def _link(self, run: str, version: int, text: str) -> str:
+        """Chain a commit, whose events were just appended, to the one before it; its sum."""
+        last = self._database.execute(
+            "SELECT number, sum FROM commits WHERE run = ? ORDER BY number DESC LIMIT 1", (run,)
+        ).fetchone()
+        number, before = last or (0, first_sum(run))
+        said = next_sum(before, text)
+        self._database.execute(
+            "INSERT INTO commits (run, number, version, last_event, sum) "
+            "VALUES (?1, ?2, ?3, (SELECT max(number) FROM events WHERE run = ?1), ?4)",
+            (run, number + 1, version, said),
+        )
+        return said
 
     def close(self) -> None:
         """Close it in turn: a second Ctrl-C leaves threads behind, and what they would still record is refused."""
@@ -71,6 +104,15 @@ class Journal(Reader):
             if self._database.in_transaction:  # a full disk may have ended it already
                 self._database.execute("ROLLBACK")
             raise
+
+
+@contextmanager
+def in_memory(clock: Callable[[], datetime]) -> Iterator[Journal]:
+    """A journal that nobody else sees and that ends with its use."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    with closing(connection):
+        migrate(connection)
+        yield Journal(Path(":memory:"), connection, clock)
 
 
 @contextmanager

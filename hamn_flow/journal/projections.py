@@ -86,6 +86,42 @@ def _(event: events.RunBegun, connection: sqlite3.Connection, at: str) -> None:
 
 
 @project.register
+def _(event: events.DriverCame, connection: sqlite3.Connection, at: str) -> None:
+    connection.execute(
+        "INSERT INTO drivers (driver, run, who, at) VALUES (?, ?, ?, ?)", (event.driver, event.run, event.who, at)
+    )
+
+
+@project.register
+def _(event: events.JobsFound, connection: sqlite3.Connection, at: str) -> None:
+    """Nothing but the event: they belong to no step of this run."""
+    del event, connection, at
+
+
+@project.register
+def _(event: events.CopyMissed, connection: sqlite3.Connection, at: str) -> None:
+    """Nothing but the event: what a node keeps is told by the node."""
+    del event, connection, at
+
+
+@project.register
+def _(event: events.Adopted, connection: sqlite3.Connection, at: str) -> None:
+    del at
+    _change(
+        connection,
+        f"run {event.run}",
+        "UPDATE runs SET unseen = ? WHERE id = ?",
+        (data_text(event.unseen), event.run),
+    )
+
+
+@project.register
+def _(event: events.NodeReleased, connection: sqlite3.Connection, at: str) -> None:
+    """Nothing but the event: who holds a node is told by the node."""
+    del event, connection, at
+
+
+@project.register
 def _(event: events.NodeSeen, connection: sqlite3.Connection, at: str) -> None:
     connection.execute(
         "INSERT INTO nodes (run, node, boot_id, generation, seen_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, node) "

@@ -13,6 +13,7 @@ from typing import Any
 
 from hamn_flow.errors import Refused
 from hamn_flow.journal import lock, place
+from hamn_flow.journal.chain import Commit, commit_text
 from hamn_flow.journal.codec import event_of, time_of
 from hamn_flow.journal.schema import VERSION, migrate, version_of
 from hamn_flow.journal.trouble import damaged, translated
@@ -116,11 +117,37 @@ class Reader:
             sql = "SELECT 1 FROM decisions WHERE run = ? AND kind = ? AND step = ? AND direction = ?"
             return bool(self._rows(sql, run, kind.value, step, direction.value))
 
+    def drivers(self) -> frozenset[str]:
+        """Every driver that ever sat down at a run of this journal, as the nodes name them."""
+        with self._readable():
+            return frozenset(row["driver"] for row in self._rows("SELECT driver FROM drivers"))
+
     def events(self, run: str) -> tuple[tuple[int, datetime, Event], ...]:
         """What happened to the run, in its order: the event's number in the journal, when, and what."""
         with self._readable():
             rows = self._rows("SELECT number, at, kind, event FROM events WHERE run = ? ORDER BY number", run)
             return tuple((row["number"], time_of(row["at"]), event_of(row["kind"], row["event"])) for row in rows)
+
+    def commits(self, run: str, after: int = 0) -> tuple[Commit, ...]:
+        """The chain of a run, from the commit after so many on."""
+        with self._readable(), self._moment():
+            rows = self._rows("SELECT * FROM commits WHERE run = ? AND number >= ? ORDER BY number", run, after)
+            began = rows[0]["last_event"] if rows and rows[0]["number"] == after else 0
+            told = self._rows(
+                "SELECT number, at, kind, event FROM events WHERE run = ? AND number > ? ORDER BY number", run, began
+            )
+        found: list[Commit] = []
+        at = 0
+        for row in rows:
+            end = at
+            while end < len(told) and told[end]["number"] <= row["last_event"]:
+                end += 1
+            if row["number"] > after:
+                mine = [(each["kind"], each["event"]) for each in told[at:end]]
+                text = commit_text(row["version"], told[at]["at"] if mine else "", mine)
+                found.append(Commit(text=text, sum=row["sum"]))
+            at = end
+        return tuple(found)
 
     def holder(self) -> Holder | None:
         """The driver that holds the journal's lock at this moment; None if nobody does."""
@@ -211,6 +238,7 @@ def _summary(row: sqlite3.Row) -> RunSummary:
         created_at=time_of(row["created_at"]),
         ended_at=_time(row["ended_at"]),
         halt=None if row["halt_reason"] is None else halt,
+        unseen=tuple(NodeName(node) for node in json.loads(row["unseen"])),
     )
 
 

@@ -51,6 +51,53 @@ class RunBegun(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriverCame(Event):
+    """A driver sat down at the run; recorded before it claims a node, so that the claim is known as this journal's."""
+
+    driver: str  # as the nodes name it
+    who: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsFound(Event):
+    """A node still runs commands of an earlier driver, unknown to this run: it launches nothing meanwhile."""
+
+    node: NodeName
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyMissed(Event):
+    """A node has no copy of this run's journal as it is from here on; the run goes on."""
+
+    node: NodeName
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adopted(Event):
+    """The run goes on in another journal, from a node's copy of so many commits.
+
+    `unseen` are the nodes whose copy could not be read: a step of theirs may have been begun that is not known here.
+    """
+
+    node: NodeName
+    commits: int
+    unseen: tuple[NodeName, ...]
+    who: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeReleased(Event):
+    """A person gave a node up that a driver of this run held."""
+
+    node: NodeName
+    holder: str  # as the node named it
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeSeen(Event):
     """A node answered: its boot id, and the generation under which this driver launches."""
 

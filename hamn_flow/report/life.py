@@ -50,7 +50,7 @@ def drives(holder: Holder | None, summary: RunSummary) -> bool:
     verb, _, what = holder.what.partition(" ")
     if verb == "start":
         return what == summary.procedure and summary.created_at >= holder.since
-    return verb in {"resume", "rollback"} and what == summary.id
+    return verb in {"resume", "rollback", "adopt"} and what == summary.id
 
 
 def life_of(run: Run, holder: Holder | None) -> Life:

@@ -93,6 +93,37 @@ class Telling:
         return [line(f"going back{to}, {event.who}" if self._back else f"going on, {event.who}")]
 
     @tell.register
+    def _(self, event: events.DriverCame, at: datetime, width: int) -> list[Line]:
+        del at, width
+        return [line(Span(f"  driver {event.driver}, {event.who}", Tone.DIM))] if self._whole else []
+
+    @tell.register
+    def _(self, event: events.JobsFound, at: datetime, width: int) -> list[Line]:
+        del at
+        what = "a command" if len(event.keys) == 1 else f"{len(event.keys)} commands"
+        label = line(Span(f"  {event.node} still runs {what} of an earlier driver: ", Tone.WARN))
+        return hanging(label, f"{', '.join(event.keys)}; nothing is launched meanwhile", width)
+
+    @tell.register
+    def _(self, event: events.CopyMissed, at: datetime, width: int) -> list[Line]:
+        del at
+        label = line(Span(f"  {event.node} has no copy of the journal from here on: ", Tone.WARN))
+        return hanging(label, event.reason, width)
+
+    @tell.register
+    def _(self, event: events.Adopted, at: datetime, width: int) -> list[Line]:
+        del at
+        unseen = f"; that of {' and '.join(event.unseen)} could not be read" if event.unseen else ""
+        said = f"from the copy on {event.node}, {event.commits} commits{unseen}"
+        return hanging(line(Span(f"  adopted by {event.who} ", Tone.WARN)), said, width) if self._whole else []
+
+    @tell.register
+    def _(self, event: events.NodeReleased, at: datetime, width: int) -> list[Line]:
+        del at
+        label = line(Span(f"  {event.node} released by {event.who}: ", Tone.WARN))
+        return hanging(label, f"{event.why} (it was held by {event.holder})", width)
+
+    @tell.register
     def _(self, event: events.NodeSeen, at: datetime, width: int) -> list[Line]:
         del at, width
         text = f"  {event.node} answers: boot {event.boot_id}, generation {event.generation}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hamn_flow.errors import OutcomeUnknown, Unreachable
+from hamn_flow.errors import OutcomeUnknown, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.simulator.world import LinkCutError, World
-from hamn_flow.transport.connection import Hello, Owner
+from hamn_flow.transport.connection import Held, Hello, Keeping, Owner
 
 _PAUSE = 0.05  # seconds between two questions about a job that runs
 
@@ -31,10 +31,15 @@ class SimulatedConnection:
         except LinkCutError as error:
             raise Unreachable(str(error)) from error
 
-    def raise_generation(self, owner: Owner) -> int:
-        """Claim the node for this owner."""
+    def held(self) -> Held:
+        """How the node is held now."""
         self._live()
-        return self.world.raise_generation(self.node, owner.text)
+        return self.world.held(self.node)
+
+    def claim(self, owner: Owner, over: Held) -> Held:
+        """Claim the node for this owner, over the holder that was seen."""
+        self._live()
+        return self.world.claim(self.node, owner.text, generation=over.generation, holder=over.owner)
 
     def launch(self, key: Key, command: Command, *, generation: int, owner: Owner) -> None:
         """Launch a job; it has usually ended when this returns."""
@@ -44,6 +49,12 @@ class SimulatedConnection:
         except LinkCutError as error:
             message = f"{error}; whether the command took effect is not known"
             raise OutcomeUnknown(message) from error
+        except StaleDriver as error:
+            now = self.world.held(self.node)
+            if now.is_by(owner) and now.generation > generation:  # claimed by ourselves, on another link
+                message = f"{error}: its link is not the latest one"
+                raise OutcomeUnknown(message) from error
+            raise
 
     def ask(self, key: Key) -> Job:
         """What became of the key."""
@@ -67,6 +78,27 @@ class SimulatedConnection:
         """End a job that runs."""
         self._live()
         self.world.cancel(self.node, key, signal)
+
+    def keep(self, copy: str, at: int, text: bytes) -> Keeping:
+        """Append to a copy, at once."""
+        self._live()
+        kept = self.world.keep(self.node, copy, at, text)
+        return lambda _seconds: kept
+
+    def copies(self) -> tuple[str, ...]:
+        """The names of the copies that the node keeps."""
+        self._live()
+        return tuple(name for name in self.world.copies(self.node) if "." not in name)
+
+    def fetch(self, copy: str) -> bytes:
+        """A copy's text; nothing if there is none."""
+        self._live()
+        return self.world.copies(self.node).get(copy, b"")
+
+    def set_aside(self, copy: str) -> None:
+        """Give a copy another name."""
+        self._live()
+        self.world.set_aside(self.node, copy)
 
     def close(self) -> None:
         """Let go; jobs go on."""

@@ -16,6 +16,9 @@ from hamn_flow.transport import wire
 
 PIECE = 64 * 1024  # bytes of output in a frame
 
+_OfJobs = wire.Holding | wire.Claim | wire.Launch | wire.Cancel | wire.Ping
+_OfCopies = wire.Keep | wire.Copies | wire.Aside
+
 
 class Channel(Protocol):
     """Bytes both ways, as sockets and SSH channels have it."""
@@ -93,6 +96,9 @@ class Conversation:
         match request:
             case wire.Look():
                 return self._looked(number, request)
+            case wire.Fetch(copy=copy):
+                text = self.world.copies(self.node).get(copy, b"")
+                return _output(number, text) + wire.encode(number, self.world.keep(self.node, copy, 0, b""))
             case wire.Wait():
                 return self._waited(number, request)
             case wire.Ask(key=key):
@@ -100,16 +106,29 @@ class Conversation:
             case _:
                 return wire.encode(number, self._done(request))
 
-    def _done(self, request: wire.Raise | wire.Launch | wire.Cancel | wire.Ping) -> wire.Reply:
+    def _done(self, request: _OfJobs | _OfCopies) -> wire.Reply:
         match request:
-            case wire.Raise(owner=owner):
-                return wire.Raised(generation=self.world.raise_generation(self.node, owner))
+            case wire.Keep() | wire.Copies() | wire.Aside():
+                return self._copied(request)
+            case wire.Holding():
+                return self.world.held(self.node)
+            case wire.Claim(generation=generation, holder=holder, owner=owner):
+                return self.world.claim(self.node, owner, generation=generation, holder=holder)
             case wire.Launch():
                 return self._launched(request)
             case wire.Cancel(key=key, signal=signal):
                 return wire.Signalled(sent=self.world.cancel(self.node, key, signal))
             case wire.Ping():
                 return wire.Pong()
+
+    def _copied(self, request: _OfCopies) -> wire.Reply:
+        match request:
+            case wire.Keep(copy=copy, at=at, text=text):
+                return self.world.keep(self.node, copy, at, text)
+            case wire.Copies():
+                return wire.Listed(copies=tuple(name for name in self.world.copies(self.node) if "." not in name))
+            case wire.Aside(copy=copy):
+                return self.world.set_aside(self.node, copy)
 
     def _looked(self, number: int, request: wire.Look) -> bytes:
         command = self._command(request.argv, request.environment, request.text_in, request.deadline)

@@ -214,6 +214,7 @@ class Node:
     zones: dict[str, str] = field(default_factory=dict)  # what named has loaded: name -> address
     leases: dict[str, tuple[str, str]] = field(default_factory=dict)  # dhcp: node -> (ip, mac)
     launcher: Launcher = field(default_factory=Launcher)
+    copies: dict[str, bytes] = field(default_factory=dict)  # of runs' journals, on its own disk
 
     @property
     def boot_id(self) -> str:

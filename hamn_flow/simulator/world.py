@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from hamn_flow.errors import LookFailed, StaleDriver, Unreachable
+from hamn_flow.journal.chain import SUM
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.simulator import exports, files, machine, network, postgres, storage, units, xcat
 from hamn_flow.simulator.digest import digest, picture
@@ -33,7 +34,7 @@ from hamn_flow.simulator.host import ChangedByLookError, Host, Program, UnknownC
 from hamn_flow.simulator.invariants import violations
 from hamn_flow.simulator.seconds import taken, usual
 from hamn_flow.simulator.state import Executed, KeyedJob, Launcher, Node, Process, State
-from hamn_flow.transport.connection import Hello
+from hamn_flow.transport.connection import Held, Hello, Kept
 
 PROGRAMS: Mapping[str, Program] = {
     **storage.PROGRAMS,
@@ -209,13 +210,43 @@ class World:
             self.after(name, None, command)
             return result
 
-    def raise_generation(self, name: NodeName, owner: str) -> int:
-        """The node's next generation, for this owner."""
+    def held(self, name: NodeName) -> Held:
+        """How a node is held, with the jobs that run on it."""
         with self.changed:
             launcher = self._reached(name).launcher
-            launcher.generation += 1
-            launcher.owner = owner
-            return launcher.generation
+            running = tuple(key for key, job in launcher.jobs.items() if job.state is JobState.RUNNING)
+            return Held(generation=launcher.generation, owner=launcher.owner, running=running)
+
+    def claim(self, name: NodeName, owner: str, *, generation: int, holder: str) -> Held:
+        """The node's next generation for this owner, if the present one and its holder are these."""
+        with self.changed:
+            launcher = self._reached(name).launcher
+            if (launcher.generation, launcher.owner) == (generation, holder):
+                launcher.generation += 1
+                launcher.owner = owner
+            return self.held(name)
+
+    def keep(self, name: NodeName, copy: str, at: int, text: bytes) -> Kept:
+        """Append to a copy that has so many bytes; how it is then."""
+        with self.changed:
+            copies = self._reached(name).copies
+            if text and len(copies.get(copy, b"")) == at:
+                copies[copy] = copies.get(copy, b"") + text
+            kept = copies.get(copy, b"")
+            return Kept(size=len(kept), end=kept[-SUM - 1 :])
+
+    def copies(self, name: NodeName) -> dict[str, bytes]:
+        """The copies that a node keeps, to be changed as well."""
+        with self.changed:
+            return self._reached(name).copies
+
+    def set_aside(self, name: NodeName, copy: str) -> Kept:
+        """Give a copy another name."""
+        with self.changed:
+            copies = self._reached(name).copies
+            if copy in copies:
+                copies[f"{copy}.aside{sum(each.startswith(copy) for each in copies)}"] = copies.pop(copy)
+            return Kept(size=0)
 
     def launch(self, name: NodeName, key: Key, command: Command, *, generation: int, owner: str) -> bool:
         """Claim the key, then look at the generation, then run; False if the key was used before."""

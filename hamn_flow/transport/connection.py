@@ -1,8 +1,8 @@
 """What every way of reaching a node offers: looks, keyed jobs, and one driver at a time.
 
 A look only reads and may be repeated. A job changes something: it is launched at most once under its key,
-survives the link and the driver, and is asked for again after reconnecting: first `raise_generation`, then
-`ask`, because before a raise the answer `none` is not final.
+survives the link and the driver, and is asked for again after reconnecting: first `claim`, then `ask`, because
+before the generation was raised the answer `none` is not final.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Protocol
 
 from hamn_flow.model.command import Command, Job, Key, NodeName, Result
 from hamn_flow.model.pair import NodeSpec
+
+NOBODY = "-"  # in the place of a run: the node was given up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,31 @@ class Owner:
         """As it is stored on the node."""
         return f"{self.run} {self.driver}"
 
+    @classmethod
+    def of(cls, text: str) -> Owner | None:
+        """Who it is that a node names; None if nobody holds it."""
+        run, _, driver = text.partition(" ")
+        return None if run in {"", NOBODY} else cls(run=run, driver=driver)
+
+    @classmethod
+    def nobody(cls, why: str) -> Owner:
+        """What stands on a node that was given up, and why it was."""
+        return cls(run=NOBODY, driver=why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """How a node is held: its generation, who holds that, for how long, and the jobs that still run on it."""
+
+    generation: int
+    owner: str  # as `Owner.text`; empty if nobody ever claimed the node since its boot
+    seconds: float = 0.0
+    running: tuple[Key, ...] = ()
+
+    def is_by(self, owner: Owner) -> bool:
+        """Whether that owner holds it."""
+        return self.owner == owner.text
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hello:
@@ -36,6 +63,30 @@ class Hello:
     generation: int  # 0: none was ever claimed since the node's boot
     owner: str  # who holds that generation, as `Owner.text`; empty if none
     user_id: int  # the numeric user that commands run as
+
+    @property
+    def held(self) -> Held:
+        """How the node was held then, as far as it says so."""
+        return Held(generation=self.generation, owner=self.owner)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A copy of a run's journal on a node: its size in bytes, and its end, a sum and a newline if it is whole."""
+
+    size: int
+    end: bytes = b""
+
+
+class Keeping(Protocol):
+    """What a node says of a copy that was sent to it; asked for when it is needed."""
+
+    def __call__(self, seconds: float) -> Kept | None:
+        """The copy as it is then; None if nothing was said in so many seconds.
+
+        LookFailed if the node could not keep it, Unreachable if the link was lost.
+        """
+        ...
 
 
 class Connection(Protocol):
@@ -55,8 +106,16 @@ class Connection(Protocol):
         """Run a command that only reads, and wait for it; LookFailed after its deadline, or if it cannot be run."""
         ...
 
-    def raise_generation(self, owner: Owner) -> int:
-        """Make `owner` the one driver of this node; launches of all earlier ones are refused from now on."""
+    def held(self) -> Held:
+        """How the node is held now."""
+        ...
+
+    def claim(self, owner: Owner, over: Held) -> Held:
+        """Make `owner` the one driver of this node, if it is still held as was seen, and say how it is held then.
+
+        If so, its generation is greater by one, and launches of all earlier ones are refused from now on; if not, the
+        answer names another owner and nothing was changed.
+        """
         ...
 
     def launch(self, key: Key, command: Command, *, generation: int, owner: Owner) -> None:
@@ -79,6 +138,26 @@ class Connection(Protocol):
 
     def cancel(self, key: Key, signal: str) -> None:
         """Send TERM or KILL to the job's process group."""
+        ...
+
+    def keep(self, copy: str, at: int, text: bytes) -> Keeping:
+        """Send a piece of a copy, to be appended where it has `at` bytes, and not wait for the answer.
+
+        It is on the node's disk before anything is launched that is sent after it. Where the copy has another size
+        nothing is changed; an empty piece asks how it is.
+        """
+        ...
+
+    def copies(self) -> tuple[str, ...]:
+        """The names of the copies that the node keeps."""
+        ...
+
+    def fetch(self, copy: str) -> bytes:
+        """A copy's text; nothing if there is none."""
+        ...
+
+    def set_aside(self, copy: str) -> None:
+        """Give a copy another name, under which nobody but a person looks for it."""
         ...
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from typing import Protocol
 from hamn_flow.errors import HamnError, LookFailed, OutcomeUnknown, Refused, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.transport import wire
-from hamn_flow.transport.connection import Hello, Owner
+from hamn_flow.transport.connection import Held, Hello, Keeping, Kept, Owner
 
 STREAM_TIMEOUT = 30.0  # seconds for one read or write of a stream; a read may be repeated, a write may not
 
@@ -74,7 +74,9 @@ class _NotAnsweredError(Exception):
 def program() -> bytes:
     """The launcher's text: its parts, in this order."""
     folder = resources.files("hamn_flow.transport").joinpath("launcher")
-    return b"\n".join(folder.joinpath(f"{part}.pl").read_bytes() for part in ("common", "looks", "jobs", "loop"))
+    return b"\n".join(
+        folder.joinpath(f"{part}.pl").read_bytes() for part in ("common", "looks", "jobs", "copies", "loop")
+    )
 
 
 class Session:
@@ -143,13 +145,13 @@ class Session:
                 raise LookFailed(f"{self._node} could not run `{command.argv[0]}`: {reason.strip()}")
         raise self._unfit(question)
 
-    def raise_generation(self, owner: Owner) -> int:
-        """Make `owner` the one driver of this node; launches of all earlier ones are refused from now on."""
-        question = self._get(wire.Raise(owner=owner.text))
-        match question.reply:
-            case wire.Raised(generation=generation):
-                return generation
-        raise self._unfit(question)
+    def held(self) -> Held:
+        """How the node is held now."""
+        return self._held(self._get(wire.Holding()))
+
+    def claim(self, owner: Owner, over: Held) -> Held:
+        """Make `owner` the one driver of this node, if it is still held as was seen; how it is held then."""
+        return self._held(self._get(wire.Claim(generation=over.generation, holder=over.owner, owner=owner.text)))
 
     def launch(self, key: Key, command: Command, *, generation: int, owner: Owner) -> None:
         """Launch a job once under its key; a used key launches nothing.
@@ -207,6 +209,36 @@ class Session:
         if not isinstance(question.reply, wire.Signalled):
             raise self._unfit(question)
 
+    def keep(self, copy: str, at: int, text: bytes) -> Keeping:
+        """Send a piece of a copy; the answer is heard when it is asked for."""
+        _, question = self._put(wire.Keep(copy=copy, at=at, text=text))
+
+        def kept(seconds: float) -> Kept | None:
+            try:
+                self._hear_out(question, seconds)
+            except _NotAnsweredError:
+                return None
+            return self._kept(question)
+
+        return kept
+
+    def copies(self) -> tuple[str, ...]:
+        """The names of the copies that the node keeps."""
+        question = self._get(wire.Copies())
+        if isinstance(question.reply, wire.Listed):
+            return question.reply.copies
+        raise self._unfit(question)
+
+    def fetch(self, copy: str) -> bytes:
+        """A copy's text; nothing if there is none."""
+        question = self._get(wire.Fetch(copy=copy))
+        self._kept(question)
+        return bytes(question.output)
+
+    def set_aside(self, copy: str) -> None:
+        """Give a copy another name."""
+        self._kept(self._get(wire.Aside(copy=copy)))
+
     def close(self) -> None:
         """Let go of the link; jobs go on, looks do not."""
         self._lose(f"the connection to {self._node} was closed")
@@ -222,6 +254,17 @@ class Session:
 
     def _ask(self, request: wire.Request, seconds: float) -> _Question:
         """Send a request and wait for its answer, `seconds` and the usual patience after the last word of it."""
+        number, question = self._put(request)
+        try:
+            self._hear_out(question, seconds + self._patience.answer)
+        except _NotAnsweredError:
+            with self._lock:
+                self._questions.pop(number, None)
+            raise
+        return question
+
+    def _put(self, request: wire.Request) -> tuple[int, _Question]:
+        """Send a request; its number, and the question that its answer comes to."""
         wire.check(request)
         question = _Question(heard=self._clock())
         with self._lock:
@@ -230,16 +273,16 @@ class Session:
                 self._questions[number] = question
         self._still_there()
         self._send(wire.encode(number, request))
-        limit = seconds + self._patience.answer
+        return number, question
+
+    def _hear_out(self, question: _Question, limit: float) -> None:
+        """Wait for the answer, so many seconds after the last word of it."""
         while not question.answered.wait(min(self._patience.quiet, self._silence_left(), limit)):
             if self._clock() - question.heard > limit:
-                with self._lock:
-                    self._questions.pop(number, None)
                 raise _NotAnsweredError(f"nothing came within {limit:g} s")
             self._listen_for_life()
         if question.reply is None:
             self._still_there()
-        return question
 
     def _silence_left(self) -> float:
         """Seconds until the other end counts as dead if it says nothing; at least so many that nobody spins."""
@@ -347,6 +390,19 @@ class Session:
             question.answered.set()
 
     # --- answers
+
+    def _held(self, question: _Question) -> Held:
+        if isinstance(question.reply, Held):
+            return question.reply
+        raise self._unfit(question)
+
+    def _kept(self, question: _Question) -> Kept:
+        match question.reply:
+            case Kept() as kept:
+                return kept
+            case wire.Failed(reason=reason):
+                raise LookFailed(f"{self._node} cannot keep copies of journals: {reason.strip()}")
+        raise self._unfit(question)
 
     def _job(self, key: Key, question: _Question) -> Job:
         match question.reply:

@@ -17,7 +17,8 @@ from tests.cli.desk import ROOT, Desk, begun
 
 COMMANDS = {
     *("plan", "start", "resume", "rollback", "status", "runs", "show", "confirm", "skip", "abandon", "workflows"),
-    *("graph", "check", "trust", "demo", "lab", "version"),
+    *("graph", "check", "trust", "demo", "lab", "version", "owner", "release"),
+    *("adopt", "audit"),
 }
 GROUP = typer.main.get_group(app)
 

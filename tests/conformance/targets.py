@@ -15,6 +15,7 @@ from hamn_flow.model.pair import Cluster
 from hamn_flow.simulator import World, connector, standard_cluster, standard_pair
 from hamn_flow.simulator.state import Hold, Mount
 from hamn_flow.transport.connection import Connection, Owner
+from tests.claiming import claim
 from tests.conformance.row import MN1, Scene, Target, There
 from tests.conformance.vocabulary import mount, prepared, start, stop, unmount
 
@@ -30,7 +31,7 @@ def there(target: Target, node: NodeName) -> There:
 
 def launched(connection: Connection, command: Command) -> Result:
     """Send a command as a job over a connection, and wait for its end."""
-    generation = connection.raise_generation(OWNER)
+    generation = claim(connection, OWNER)
     key = Key(f"conformance-{uuid4().hex}")
     connection.launch(key, command, generation=generation, owner=OWNER)
     job = connection.wait(key, command.deadline)

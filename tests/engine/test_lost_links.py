@@ -6,7 +6,7 @@ The node is real. Its clock is the test's: it moves while the driver waits for t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +20,7 @@ from hamn_flow.model.command import Command, Job, JobState, Key, Result
 from hamn_flow.model.pair import NodeSpec, Policy
 from hamn_flow.transport.connection import Connection, Owner
 from hamn_flow.transport.local import connect_local
+from tests.claiming import claim
 from tests.engine.conftest import NODE, cluster
 
 KEY = Key("k")
@@ -196,10 +197,10 @@ def test_a_node_that_was_never_reached_is_not_waited_for(tmp_path: Path) -> None
 def test_a_node_with_a_job_of_an_earlier_driver_is_sought(tmp_path: Path) -> None:
     owner = Owner(run="run", driver="earlier")
     earlier = connect_local(cluster(Policy()).node(NODE), base=str(tmp_path))
-    earlier.launch(KEY, LOOK, generation=earlier.raise_generation(owner), owner=owner)
+    earlier.launch(KEY, LOOK, generation=claim(earlier, owner), owner=owner)
     earlier.close()
     away = Away(base=str(tmp_path), refusals=5)
-    links = away.links()
+    links = replace(away.links(), former={owner.driver})
     job = links.attach(NODE, KEY, MINUTE, lambda _key, _signal: None)
     links.close()
     assert job.result is not None

@@ -129,7 +129,9 @@ def test_the_tables_are_strict_where_the_library_has_it(journal: Journal) -> Non
         pytest.skip("this SQLite has no STRICT")
     tables = journal._database.execute("PRAGMA table_list").fetchall()
     ours = {row["name"]: row["strict"] for row in tables if not row["name"].startswith(("sqlite_", "_sqlite_"))}
-    assert ours == dict.fromkeys(["attempts", "commands", "decisions", "events", "knocks", "nodes", "runs", "steps"], 1)
+    assert ours == dict.fromkeys(
+        ["attempts", "commands", "commits", "decisions", "drivers", "events", "knocks", "nodes", "runs", "steps"], 1
+    )
 
 
 def test_every_table_is_told_in_words(journal: Journal) -> None:

@@ -6,14 +6,19 @@ from datetime import UTC, datetime, timedelta
 
 from hamn_flow.model.command import Key, NodeName
 from hamn_flow.model.events import (
+    Adopted,
     AttemptFailed,
     CheckpointReached,
     CommandCancelled,
     CommandEnded,
     CommandLaunched,
+    CopyMissed,
     Decided,
+    DriverCame,
     Event,
+    JobsFound,
     Knocked,
+    NodeReleased,
     NodeSeen,
     NotMeasured,
     RunBegun,
@@ -91,6 +96,18 @@ STORY: list[Event] = [
     knocked(Answer.NOTHING),
     knocked(Answer.NOTHING, first=True),
     NotMeasured(run=RUN, reason="no more sockets"),
+    DriverCame(run=RUN, driver="a:7:1:f", who="alice@a"),
+    JobsFound(run=RUN, node=MN1, keys=(Key("p3wn8a-1-1-0"), Key("p3wn8a-2-1-0"))),
+    NodeReleased(run=RUN, node=MN1, holder="p3wn8a b:9:1:f", who="bob@b", why="b is broken"),
+    CopyMissed(run=RUN, node=MN1, reason="its disk is full"),
+    Adopted(run=RUN, node=NodeName("mn2"), commits=9, unseen=(MN1,), who="bob@b"),
+]
+
+
+OTHERS = [
+    "  mn1 still runs 2 commands of an earlier driver: p3wn8a-1-1-0, p3wn8a-2-1-0; nothing is launched meanwhile",
+    "  mn1 released by bob@b: b is broken (it was held by p3wn8a b:9:1:f)",
+    "  mn1 has no copy of the journal from here on: its disk is full",
 ]
 
 
@@ -116,6 +133,7 @@ def test_who_follows_is_told_of_steps_and_of_failing_attempts() -> None:
         "release",
         "    past its deadline: its process group is sent TERM",
         "  mn1.unmount  undone     4.00 s  mounted",
+        *OTHERS,
     ]
 
 
@@ -149,6 +167,9 @@ def test_the_history_leaves_nothing_out() -> None:
         "  neither the virtual IP nor xCAT answers",
         "  neither the virtual IP nor xCAT answers",
         "  the outage is not measured: no more sockets",
+        "  driver a:7:1:f, alice@a",
+        *OTHERS,
+        "  adopted by bob@b from the copy on mn2, 9 commits; that of mn1 could not be read",
     ]
 
 

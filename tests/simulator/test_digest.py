@@ -10,6 +10,7 @@ from hamn_flow.model.command import Key
 from hamn_flow.simulator import World, connector, standard_pair
 from hamn_flow.simulator.state import Export, File, Hold, Mount, NfsClient, Node
 from hamn_flow.transport.connection import Owner
+from tests.claiming import claim
 from tests.simulator.conftest import command, spec
 
 Change = Callable[[World], object]
@@ -100,7 +101,7 @@ def test_a_restored_snapshot_is_the_same_world() -> None:
     world.run("mn1", "umount", "/root/.xcat")
     world.node("mn1").root.files["/etc/new"] = File("x")
     link = connector(world)(spec())
-    generation = link.raise_generation(Owner(run="r", driver="d"))
+    generation = claim(link, Owner(run="r", driver="d"))
     link.launch(Key("k"), command("hostname", "x"), generation=generation, owner=Owner(run="r", driver="d"))
     world.restore(snapshot)
     assert (world.digest(), world.state.log, world.node("mn1").launcher.generation) == (before, [], 0)

@@ -22,6 +22,7 @@ from hamn_flow.simulator.faults import (
     Strikes,
 )
 from hamn_flow.transport.connection import Owner
+from tests.claiming import claim
 from tests.simulator.conftest import MN1, command, spec
 
 OWNER = Owner(run="k7m2", driver="me")
@@ -39,7 +40,7 @@ class Driver:
 
     def connect(self) -> SimulatedConnection:
         self.link = connector(self.world)(spec())
-        self.generation = self.link.raise_generation(OWNER)
+        self.generation = claim(self.link, OWNER)
         return self.link
 
     def launch(self, key: Key = KEY) -> None:
@@ -112,7 +113,7 @@ def test_a_job_that_outlives_its_driver_ends_when_the_next_one_waits(driver: Dri
     driver.world.fault(Lingers(outlives=True))
     driver.launch()
     assert (driver.link.wait(KEY, 0.0).state, driver.mounted) == (JobState.RUNNING, True)
-    driver.link.raise_generation(OWNER)
+    claim(driver.link, OWNER)
     assert (driver.link.wait(KEY, 0.0).state, driver.mounted) == (JobState.DONE, False)
 
 

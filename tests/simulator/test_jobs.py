@@ -9,6 +9,7 @@ import pytest
 from hamn_flow.errors import StaleDriver
 from hamn_flow.model.command import JobState, Key
 from hamn_flow.transport.connection import Owner
+from tests.claiming import claim
 from tests.simulator.conftest import Dial, command
 
 FIRST, SECOND = Owner(run="k7m2", driver="first"), Owner(run="k7m2", driver="second")
@@ -29,7 +30,7 @@ def test_a_look_brings_status_and_words(dial: Dial) -> None:
 def test_the_first_owner_claims_the_first_generation(dial: Dial) -> None:
     connection = dial()
     assert (connection.hello.generation, connection.hello.owner) == (0, "")
-    assert connection.raise_generation(FIRST) == 1
+    assert claim(connection, FIRST) == 1
     again = dial()
     assert (again.hello.generation, again.hello.owner) == (1, FIRST.text)
     assert again.hello.boot_id == connection.hello.boot_id
@@ -37,7 +38,7 @@ def test_the_first_owner_claims_the_first_generation(dial: Dial) -> None:
 
 def test_a_job_outlives_its_connection_and_keeps_its_result(dial: Dial, place: str) -> None:
     connection, key = dial(), Key("k7m2.mn1.mkdir.1.0")
-    generation = connection.raise_generation(FIRST)
+    generation = claim(connection, FIRST)
     connection.launch(key, command("mkdir", "-p", "--", place), generation=generation, owner=FIRST)
     connection.close()
     job = dial().wait(key, 10.0)
@@ -49,7 +50,7 @@ def test_a_job_outlives_its_connection_and_keeps_its_result(dial: Dial, place: s
 
 def test_a_used_key_launches_nothing(dial: Dial, place: str) -> None:
     connection, key = dial(), Key("used")
-    generation = connection.raise_generation(FIRST)
+    generation = claim(connection, FIRST)
     connection.launch(key, command("rm", "-f", "--", "/nosuch/1"), generation=generation, owner=FIRST)
     connection.wait(key, 10.0)
     connection.launch(key, command("mkdir", "-p", "--", place), generation=generation, owner=FIRST)
@@ -68,8 +69,8 @@ def test_a_stale_driver_is_refused_for_good(
     dial: Dial, place: str, raised_by: Owner, generation: int, owner: Owner
 ) -> None:
     connection, key = dial(), Key("stale")
-    connection.raise_generation(FIRST)
-    present = connection.raise_generation(raised_by)
+    claim(connection, FIRST)
+    present = claim(connection, raised_by)
     job = command("mkdir", "-p", "--", place)
     with pytest.raises(StaleDriver):
         connection.launch(key, job, generation=generation, owner=owner)
@@ -87,7 +88,7 @@ def test_no_generation_means_that_the_node_forgot(dial: Dial) -> None:
 
 def test_what_was_never_launched_is_none_and_cannot_be_cancelled(dial: Dial) -> None:
     connection = dial()
-    connection.raise_generation(FIRST)
+    claim(connection, FIRST)
     connection.cancel(Key("never"), "TERM")
     assert connection.ask(Key("never")).state is JobState.NONE
     assert connection.wait(Key("never"), 0.0).state is JobState.NONE
@@ -95,7 +96,7 @@ def test_what_was_never_launched_is_none_and_cannot_be_cancelled(dial: Dial) -> 
 
 def test_a_failing_job_says_what_a_shell_would(dial: Dial) -> None:
     connection, key = dial(), Key("fails")
-    generation = connection.raise_generation(FIRST)
+    generation = claim(connection, FIRST)
     connection.launch(key, command("cat", "/nosuch"), generation=generation, owner=FIRST)
     job = connection.wait(key, 10.0)
     assert job.result is not None

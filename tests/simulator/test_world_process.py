@@ -14,9 +14,11 @@ from hamn_flow.simulator import standard_pair
 from hamn_flow.simulator.faults import DriverKilled, Fails, Lingers, Moment, Strikes
 from hamn_flow.simulator.world_process import WorldProcess, connect_socket
 from hamn_flow.transport.connection import Owner
+from tests.claiming import claim
 from tests.simulator.conftest import command, spec
 
 KEY = Key("k7m2.mn1.unmount.1.0")
+
 OWNER = Owner(run="k7m2", driver="killed")
 SECONDS = 60
 
@@ -28,11 +30,12 @@ from hamn_flow.simulator import standard_cluster
 from hamn_flow.simulator.world_process import connect_socket
 from hamn_flow.model.command import Command, Key, NodeName
 from hamn_flow.transport.connection import Owner
+from tests.claiming import claim
 
 mn1 = NodeName("mn1")
 connection = connect_socket(Path(sys.argv[1]))(standard_cluster().node(mn1))
 owner = Owner(run="k7m2", driver="killed")
-generation = connection.raise_generation(owner)
+generation = claim(connection, owner)
 print("ready", flush=True)
 sys.stdin.readline()
 unmount = Command(node=mn1, argv=("umount", "/root/.xcat"))
@@ -64,7 +67,7 @@ def test_the_driver_is_killed_and_the_world_goes_on(
 
     link = connect_socket(process.directory)(spec())
     assert link.hello.owner == OWNER.text
-    link.raise_generation(Owner(run="k7m2", driver="next"))
+    claim(link, Owner(run="k7m2", driver="next"))
     assert link.ask(KEY).state is state
     assert len(process.log()) == runs
     if state is not JobState.NONE:
@@ -76,7 +79,7 @@ def test_the_driver_is_killed_and_the_world_goes_on(
 def test_a_waiting_driver_hears_of_the_end(process: WorldProcess) -> None:
     process.reset()
     link = connect_socket(process.directory)(spec())
-    generation = link.raise_generation(OWNER)
+    generation = claim(link, OWNER)
     process.fault(Lingers())
     link.launch(KEY, command("umount", "/root/.xcat"), generation=generation, owner=OWNER)
     assert link.wait(KEY, 0.0).state is JobState.RUNNING

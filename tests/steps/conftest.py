@@ -18,6 +18,7 @@ from hamn_flow.simulator.standard import DatabaseName, standard_cluster, standar
 from hamn_flow.simulator.world import World
 from hamn_flow.steps.step import Check, Stage, Step
 from hamn_flow.transport.connection import Owner
+from tests.claiming import claim
 
 MN1, MN2 = NodeName("mn1"), NodeName("mn2")
 ME = Owner(run="test", driver="test")
@@ -50,7 +51,7 @@ class Pair:
         texts = []
         for command in commands:
             connection = self._connection(self.cluster.node(command.node))
-            generation = connection.raise_generation(ME)
+            generation = claim(connection, ME)
             connection.launch(Key(f"k{next(self.keys)}"), command, generation=generation, owner=ME)
             texts.append(f"{command.node}: {command.text}")
         return texts

@@ -17,6 +17,7 @@ from hamn_flow.model.pair import NodeSpec, Ssh
 from hamn_flow.transport import connect
 from hamn_flow.transport.connection import Connection, Owner
 from hamn_flow.transport.here import Here
+from tests.claiming import claim
 from tests.transport.sshd import LOOPBACK, Sshd
 
 THREADS = 6
@@ -42,7 +43,7 @@ def main(port: str, directory: str, base: str, trace: str, prefix: str) -> None:
     """Launch the jobs, in so many threads."""
     owner = Owner(run=prefix, driver=str(os.getpid()))
     node = reach(int(port), Path(directory), Path(base))
-    generation = node.raise_generation(owner)
+    generation = claim(node, owner)
     say(f"holds {generation}")
 
     def launch(number: int) -> None:

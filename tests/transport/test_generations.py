@@ -8,7 +8,8 @@ from pathlib import Path
 from hamn_flow.errors import StaleDriver
 from hamn_flow.model.command import Command, JobState, Key, NodeName
 from hamn_flow.transport.connection import Connection, Owner
-from tests.transport.conftest import Dial
+from tests.claiming import claim
+from tests.transport.conftest import UNTIL, Dial
 
 DRIVERS = 4
 RAISES = 15
@@ -20,7 +21,7 @@ def test_each_generation_has_one_winner_however_many_raise_at_once(dial: Dial, b
 
     def raise_often(number: int) -> list[tuple[int, str]]:
         owners = [Owner(run=f"run{turn}", driver=f"driver{number}") for turn in range(RAISES)]
-        return [(nodes[number].raise_generation(owner), owner.text) for owner in owners]
+        return [(claim(nodes[number], owner), owner.text) for owner in owners]
 
     with ThreadPoolExecutor(DRIVERS) as pool:
         won = [each for wins in pool.map(raise_often, range(DRIVERS)) for each in wins]
@@ -31,9 +32,40 @@ def test_each_generation_has_one_winner_however_many_raise_at_once(dial: Dial, b
     assert (hello.generation, hello.owner) == (max(stored), stored[max(stored)])
 
 
+def test_of_many_who_saw_the_same_holder_one_claims_the_node(dial: Dial) -> None:
+    """Compare and set: the others are told who it was, and nothing of theirs is stored."""
+    nodes = [dial() for _ in range(DRIVERS)]
+    with ThreadPoolExecutor(DRIVERS) as pool:
+        for turn in range(RAISES):
+            over = nodes[0].held()
+            owners = [Owner(run=f"run{turn}", driver=f"driver{number}") for number in range(DRIVERS)]
+            said = list(pool.map(lambda node, owner: node.claim(owner, over), nodes, owners))  # noqa: B023 - used up
+            assert {each.generation for each in said} == {over.generation + 1}
+            assert len({each.owner for each in said}) == 1
+            assert [said[number].is_by(owner) for number, owner in enumerate(owners)].count(True) == 1
+
+
+def test_a_claim_tells_what_still_runs(dial: Dial, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    first, second = dial(), dial()
+    owner = Owner(run="run", driver="first")
+    generation = claim(first, owner)
+    for key, text in (("run/1%", UNTIL), ("%new.2", UNTIL), ("over", "true")):
+        command = Command(node=NodeName("mn1"), argv=("sh", "-c", text, "sh", str(go)))
+        first.launch(Key(key), command, generation=generation, owner=owner)
+    first.wait(Key("over"), 60)
+    held = second.claim(Owner.nobody("released by a person"), first.held())
+    assert sorted(held.running) == ["%new.2", "run/1%"]
+    assert (Owner.of(held.owner), held.owner) == (None, "- released by a person")
+    go.touch()
+    for key in held.running:
+        second.wait(key, 60)
+    assert second.held().running == ()
+
+
 def test_a_driver_only_gets_greater_numbers(dial: Dial) -> None:
     nodes = [dial(), dial()]
-    numbers = [nodes[turn % 2].raise_generation(Owner(run="r", driver=str(turn))) for turn in range(6)]
+    numbers = [claim(nodes[turn % 2], Owner(run="r", driver=str(turn))) for turn in range(6)]
     assert numbers == [1, 2, 3, 4, 5, 6]
 
 
@@ -46,11 +78,11 @@ def test_a_launch_that_a_raise_overtakes_never_runs_after_it_was_said_not_to(dia
     with ThreadPoolExecutor(1) as pool:
         for turn in range(ROUNDS):
             owner = Owner(run=f"run{turn}", driver="driver")
-            generation = driver.raise_generation(owner)
+            generation = claim(driver, owner)
             keys = [f"k{turn}.{number}" for number in range(3)]
             launching = pool.submit(_launch, driver, keys, trace, generation, owner)
             heir.look(Command(node=NodeName("mn1"), argv=("true",)))  # so that they meet halfway
-            heir.raise_generation(Owner(run=f"run{turn}", driver="heir"))
+            claim(heir, Owner(run=f"run{turn}", driver="heir"))
             told |= {key: heir.ask(Key(key)).state for key in keys}
             launching.result()
     for key in told:

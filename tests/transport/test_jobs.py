@@ -12,6 +12,7 @@ import pytest
 from hamn_flow.errors import OutcomeUnknown, Refused, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.transport.connection import Connection, Owner
+from tests.claiming import claim
 from tests.transport.conftest import UNTIL, Dial, see_end
 from tests.waiting import until
 
@@ -26,7 +27,7 @@ def sh(text: str, *arguments: str, text_in: str = "") -> Command:
 
 
 def launch(node: Connection, key: str, command: Command, *, generation: int = 0, owner: Owner = OURS) -> Key:
-    node.launch(Key(key), command, generation=generation or node.raise_generation(owner), owner=owner)
+    node.launch(Key(key), command, generation=generation or claim(node, owner), owner=owner)
     return Key(key)
 
 
@@ -70,7 +71,7 @@ def test_a_job_ends_with_its_status_and_output(
 
 def test_a_key_is_used_once(node: Connection, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    generation = node.raise_generation(OURS)
+    generation = claim(node, OURS)
     for _ in range(3):
         launch(node, "k", sh('echo ran >> "$1"', str(trace)), generation=generation)
     assert finished(node.wait(Key("k"), LONG)).status == 0
@@ -81,7 +82,7 @@ def test_a_key_is_used_once(node: Connection, tmp_path: Path) -> None:
 def test_a_key_is_used_once_by_many_at_a_time(dial: Dial, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     nodes = [dial() for _ in range(4)]
-    generation = nodes[0].raise_generation(OURS)
+    generation = claim(nodes[0], OURS)
     mark = sh('echo "$2" >> "$1"', str(trace))
     with ThreadPoolExecutor(8) as pool:
         for number in range(10):
@@ -104,14 +105,14 @@ def test_a_job_outlives_the_link_and_is_found_again(dial: Dial, tmp_path: Path) 
     """Running: re-attached. Finished meanwhile: its status. Never launched: none."""
     go = tmp_path / "go"
     first = dial()
-    generation = first.raise_generation(OURS)
+    generation = claim(first, OURS)
     launch(first, "running", sh(f"{UNTIL}; echo over", str(go)), generation=generation)
     launch(first, "finished", sh("echo before; exit 5"), generation=generation)
     first.close()
 
     second = dial()
     assert (second.hello.generation, second.hello.owner) == (generation, OURS.text)
-    assert second.raise_generation(OURS) == generation + 1
+    assert claim(second, OURS) == generation + 1
     assert second.ask(Key("running")).state is JobState.RUNNING
     assert second.wait(Key("running"), 0.1).state is JobState.RUNNING
     go.touch()
@@ -123,8 +124,8 @@ def test_a_job_outlives_the_link_and_is_found_again(dial: Dial, tmp_path: Path) 
 def test_a_stale_driver_is_refused_on_the_node_and_told_who_holds_it(dial: Dial, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     stale, other = dial(), dial()
-    generation = stale.raise_generation(OURS)
-    other.raise_generation(THEIRS)
+    generation = claim(stale, OURS)
+    claim(other, THEIRS)
     with pytest.raises(StaleDriver, match=f"obeys generation {generation + 1} of {THEIRS.text}, not {generation} of"):
         launch(stale, "k", sh('touch "$1"', str(trace)), generation=generation)
     with pytest.raises(StaleDriver):  # the right number with the wrong owner
@@ -207,7 +208,7 @@ def test_a_folder_that_was_full_is_said_and_the_status_is_right(dial: Dial, base
 
 
 def test_a_job_that_the_node_cannot_prepare_is_refused_and_its_key_is_unused(node: Connection, base: Path) -> None:
-    generation = node.raise_generation(OURS)
+    generation = claim(node, OURS)
     (jobs,) = base.glob("*/jobs")
     jobs.rename(jobs.with_name("away"))
     with pytest.raises(Refused, match=r"could not start `sh`: .*: No such file"):
@@ -230,7 +231,7 @@ def test_a_state_that_cannot_be_read_is_never_taken_for_none(node: Connection, b
 
 def test_a_launch_whose_wrapper_dies_before_its_word_is_unknown(node: Connection, base: Path) -> None:
     """Its look at the generation is held up (by a pipe that nobody writes to): it has claimed, and not said so."""
-    generation = node.raise_generation(OURS)
+    generation = claim(node, OURS)
     (owner,) = base.glob("*/gen/*/owner")
     owner.unlink()
     os.mkfifo(owner)

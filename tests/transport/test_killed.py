@@ -15,6 +15,7 @@ import pytest
 
 from hamn_flow.model.command import JobState, Key
 from hamn_flow.transport.connection import Owner
+from tests.claiming import claim
 from tests.transport import driver
 from tests.transport.sshd import Sshd
 
@@ -47,7 +48,7 @@ def test_no_key_runs_twice_whenever_the_driver_is_killed(
             heard += process.stdout.read().decode().splitlines()
 
         node = driver.reach(port, directory, base)
-        generation = node.raise_generation(HEIR)
+        generation = claim(node, HEIR)
         keys = [f"{prefix}.{number}" for number in range(driver.JOBS)]
         states = {key: node.ask(Key(key)).state for key in keys}
         found.update(states.values())

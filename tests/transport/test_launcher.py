@@ -11,12 +11,13 @@ import pytest
 
 from hamn_flow.model.command import Key
 from hamn_flow.transport import wire
-from hamn_flow.transport.connection import Hello
+from hamn_flow.transport.connection import Held, Hello
 from hamn_flow.transport.session import program
 from tests.waiting import until
 
 PROGRAM = program()
 OWNER = "run driver"
+CLAIM = wire.Claim(generation=0, holder="", owner=OWNER)
 
 
 def converse(base: Path, requests: bytes, *, until: int = 0, sent: bytes = PROGRAM) -> tuple[list[wire.Reply], str]:
@@ -54,7 +55,7 @@ def bye(base: Path, requests: bytes) -> str:
 def test_half_a_request_on_a_dying_link_is_never_executed(base: Path, tmp_path: Path, kind: str) -> None:
     """Cut at each of its bytes; the last case, whole, shows that it would have left a trace."""
     trace = tmp_path / "trace"
-    converse(base, wire.encode(1, wire.Raise(owner=OWNER)))
+    converse(base, wire.encode(1, CLAIM))
     argv = ("touch", str(trace))
     request = wire.Look(argv=argv) if kind == "look" else launch("k", *argv)
     data = wire.encode(2, request)
@@ -76,7 +77,7 @@ def test_half_a_program_never_runs(base: Path) -> None:
 
 
 def test_a_garbled_program_never_runs(base: Path) -> None:
-    replies, said = converse(base, b"", sent=PROGRAM.replace(b"TRIES", b"TRIAL"))
+    replies, said = converse(base, b"", sent=PROGRAM.replace(b"FLUSH", b"FLASH"))
     assert (replies, said) == ([], "the launcher was garbled\n")
     assert list(base.iterdir()) == []
 
@@ -116,11 +117,11 @@ def test_a_folder_that_others_may_touch_is_refused(base: Path, tmp_path: Path) -
 
 
 def test_a_job_that_cannot_be_prepared_is_not_launched_and_leaves_its_key_unused(base: Path) -> None:
-    raised, _ = converse(base, wire.encode(1, wire.Raise(owner=OWNER)), until=1)
+    claimed, _ = converse(base, wire.encode(1, CLAIM), until=1)
     (jobs,) = base.glob("*/jobs")
     for long in ("k" * 190 + "/" * 10, "/" * 200):  # a folder's name has at most 255 bytes
         replies, _ = converse(base, wire.encode(2, launch(long, "true")), until=2)
         assert isinstance(replies[-1], wire.Failed) == (long[0] == "/")
     until(lambda: not list(jobs.glob("%new.*")))  # the folder is removed after the answer was given
     assert [each.name[:2] for each in jobs.iterdir()] == ["kk"]
-    assert wire.Raised(generation=1) in raised
+    assert Held(generation=1, owner=OWNER) in claimed

@@ -13,20 +13,23 @@ from hamn_flow.errors import LookFailed, OutcomeUnknown, Refused, Unreachable
 from hamn_flow.model.command import Command, JobState, Key, NodeName
 from hamn_flow.model.pair import NodeSpec, Ssh
 from hamn_flow.transport import connect
-from hamn_flow.transport.connection import Connection, Hello, Owner
+from hamn_flow.transport.connection import Connection, Held, Hello, Owner
 from hamn_flow.transport.here import Here
 from hamn_flow.transport.session import Patience, Session, program
 from hamn_flow.transport.wire import READY, Frame, encode
+from tests.claiming import claim
 from tests.transport.conftest import UNTIL, Relay
 from tests.transport.sshd import LOOPBACK, Sshd
 
 NODE = NodeName("mn1")
 OWNER = Owner(run="run", driver="driver")
+HELD = Held(generation=0, owner="")
 HELLO = encode(0, Hello(boot_id="b", generation=0, owner="", user_id=0))
 TRUE = Command(node=NODE, argv=("true",), deadline=0.5)
 ASKS: dict[str, Callable[[Connection], object]] = {
     "look": lambda node: node.look(TRUE),
-    "raise": lambda node: node.raise_generation(OWNER),
+    "claim": lambda node: node.claim(OWNER, HELD),
+    "held": lambda node: node.held(),
     "ask": lambda node: node.ask(Key("k")),
     "wait": lambda node: node.wait(Key("k"), 0.1),
     "cancel": lambda node: node.cancel(Key("k"), "TERM"),
@@ -156,7 +159,7 @@ def test_a_launcher_that_does_not_start_is_unreachable_with_its_reason(said: tup
 def test_a_link_that_is_cut_loses_looks_and_no_job(sshd: Sshd, relay: Relay, base: Path, tmp_path: Path) -> None:
     go, here = tmp_path / "go", sshd.here(base)
     node = connect(sshd.spec(port=relay.port), _trusting(here, relay, tmp_path))
-    generation = node.raise_generation(OWNER)
+    generation = claim(node, OWNER)
     until = Command(node=NODE, argv=("sh", "-c", UNTIL, "sh", str(go)))
     node.launch(Key("k"), until, generation=generation, owner=OWNER)
     with ThreadPoolExecutor(2) as pool:
@@ -168,7 +171,7 @@ def test_a_link_that_is_cut_loses_looks_and_no_job(sshd: Sshd, relay: Relay, bas
             with pytest.raises(Unreachable, match="the link to mn1 was lost"):
                 each.result(60)
     again = connect(sshd.spec(), here)
-    again.raise_generation(OWNER)
+    claim(again, OWNER)
     assert again.ask(Key("k")).state is JobState.RUNNING
     go.touch()
     assert again.wait(Key("k"), 60).state is JobState.DONE

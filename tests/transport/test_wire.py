@@ -28,6 +28,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     "bool": st.booleans(),
     "float": st.integers(0, 10**9).map(lambda milliseconds: milliseconds / 1000),
     "tuple[str, ...]": WORDS,
+    "tuple[Key, ...]": WORDS.map(lambda words: tuple(map(Key, words))),
     "tuple[tuple[str, str], ...]": st.lists(st.tuples(NAMES, TEXT), max_size=3).map(tuple),
 }
 

@@ -6,6 +6,7 @@
 #   common.pl    small things, and frames: whole requests or nothing
 #   looks.pl     commands, and waiting for those that only read
 #   jobs.pl      generations, and commands that change something, each at most once
+#   copies.pl    copies of the journals of runs, on a disk of this node's own
 #   loop.pl      what to do when something can be read or written, has ended or is due
 
 use strict;
@@ -22,7 +23,6 @@ use constant {
     MOST_OUTPUT  => 67_108_864,    # bytes of output kept of one command
     SHORT_SLEEP  => 0.001,         # seconds
     LONG_SLEEP   => 0.05,
-    TRIES        => 200,           # for a generation, against others who try
     FLUSH        => 5,             # seconds for the last words
 };
 
@@ -32,6 +32,7 @@ my $HOME  = ( getpwuid $USER )[7] || '/';
 open my $NOTHING, '+<', '/dev/null' or die "/dev/null: $!\n";
 
 my $home;             # BASE/<boot id>
+my $copies;           # the folder of copies, made when the first one comes
 my $received = '';    # bytes that are not a whole request yet
 my $unsent   = '';    # bytes that the client has not taken yet
 my %reader;           # file descriptor => what to do when it can be read

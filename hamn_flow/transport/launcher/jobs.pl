@@ -13,7 +13,7 @@
 #       output, errors       what it printed
 #
 # A job's wrapper has a session of its own. It claims the key, THEN looks at the generation, and only then lets the
-# command go. So who raises the generation and then finds no job knows that none will come.
+# command go. So who claims the next generation and then finds no job knows that none will come.
 # Job folders stay until the node boots: what was asked under a key must be known as long as it may be asked.
 
 sub generation {
@@ -21,18 +21,40 @@ sub generation {
     return defined $greatest ? ( $greatest + 0, text_of("$home/gen/$greatest/owner") ) : ( 0, '' );
 }
 
-sub raise {
-    my ( $id, $owner ) = @_;
-    my $new = "$home/gen/new.$$";
-    for ( 1 .. TRIES ) {
-        my $number = ( generation() )[0] + 1;
+# Compare and set: only over the holder that was seen, so of two who saw the same one claims and the other is told.
+sub claim {
+    my ( $id, $generation, $holder, $owner ) = @_;
+    my ( $present, $now ) = generation();
+    if ( $present == $generation && $now eq $holder ) {
+        my $new = "$home/gen/new.$$";
         remove_folder($new);
         mkdir $new, 0700 or die "$new: $!\n";
         write_all( create("$new/owner"), $owner );
-        my $placed = place( $new, sprintf '%s/gen/%010d', $home, $number );
-        return answer( 'raised', $id, $number ) if $placed && ( generation() )[0] == $number;
+        place( $new, sprintf '%s/gen/%010d', $home, $present + 1 );
     }
-    die "others are raising the generation all the time\n";
+    return held($id);
+}
+
+sub held {
+    my ($id) = @_;
+    my ( $present, $holder ) = generation();
+    my @stat    = stat sprintf '%s/gen/%010d', $home, $present;
+    my $age     = @stat && $stat[9] < time ? time - $stat[9] : 0;
+    my @running = grep { may_run($_) } keys_known();
+    return answer( 'held', $id, $present, $holder, $age, joined(@running) );
+}
+
+# One that cannot be read is not known to have ended: who asks for it is told why.
+sub may_run {
+    my ($key) = @_;
+    my ($state) = eval { standing( folder_of($key) ) };
+    return !defined $state || $state eq 'running';
+}
+
+sub keys_known {
+    my @name = grep { !/\A(?:\.|%new)/ } names_in("$home/jobs");
+    s/%([0-9A-F]{2})/chr hex $1/ge for @name;
+    return @name;
 }
 
 sub folder_of {

@@ -2,17 +2,23 @@
 
 my $KEY     = qr/.{1,200}/s;
 my $SECONDS = qr/\d{1,9}(?:\.\d{1,6})?/;
+my $NAME    = qr/[A-Za-z0-9_-]{1,60}/;
 my $ANY     = qr/.*/s;
 my $WORDS   = 'any number of words';
 my $COMMAND = 'one word or more';
 my %operation = (    # what to do, and what its fields must be
-    look   => [ \&look,     $COMMAND, $WORDS, $ANY, $SECONDS ],
-    launch => [ \&launch,   $KEY, qr/\d{1,10}/, qr/.{1,1000}/s, $COMMAND, $WORDS, $ANY ],
-    raise  => [ \&raise,    qr/.{1,1000}/s ],
-    ask    => [ \&ask,      $KEY ],
-    wait   => [ \&wait_for, $KEY, $SECONDS ],
-    cancel => [ \&cancel,   $KEY, qr/TERM|KILL/ ],
-    ping   => [ sub { answer( 'pong', $_[0] ) } ],
+    look    => [ \&look,     $COMMAND, $WORDS, $ANY, $SECONDS ],
+    launch  => [ \&launch,   $KEY, qr/\d{1,10}/, qr/.{1,1000}/s, $COMMAND, $WORDS, $ANY ],
+    holding => [ \&held ],
+    claim   => [ \&claim,   qr/\d{1,10}/, qr/.{0,1000}/s, qr/.{1,1000}/s ],
+    ask     => [ \&ask,      $KEY ],
+    wait    => [ \&wait_for, $KEY, $SECONDS ],
+    cancel  => [ \&cancel,   $KEY, qr/TERM|KILL/ ],
+    keep    => [ \&keep,    $NAME, qr/\d{1,9}/, $ANY ],
+    copies  => [ \&list_copies ],
+    fetch   => [ \&fetch,   $NAME ],
+    aside   => [ \&aside,   $NAME ],
+    ping    => [ sub { answer( 'pong', $_[0] ) } ],
 );
 
 sub receive {
@@ -77,6 +83,7 @@ $_->blocking(0) for *STDIN, *STDOUT;
 my $boot_id = text_of('/proc/sys/kernel/random/boot_id') =~ /([\w-]+)/ ? $1 : 'unknown';
 my $ready   = eval {
     my $base = shift @ARGV;
+    $copies = folder_of_copies($base);
     $base = $USER ? "/tmp/hamn-flow-$USER" : '/run/hamn-flow' if !defined $base || $base eq '';
     $home = private_folder( private_folder($base) . "/$boot_id" );
     private_folder("$home/$_") for qw(gen jobs);

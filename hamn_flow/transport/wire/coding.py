@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any, TypeVar, get_args
 
 from hamn_flow.errors import Refused
-from hamn_flow.model.command import JobState
+from hamn_flow.model.command import JobState, Key
 from hamn_flow.transport.wire.frames import Frame, Garbled, join, split
 from hamn_flow.transport.wire.messages import Ask, Cancel, Launch, Look, Reply, Request, Wait
 
@@ -45,6 +45,10 @@ _CODES: dict[object, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "tuple[str, ...]": (
         lambda words: join(map(_bytes, words)),
         lambda data: tuple(map(_text, split(data))),
+    ),
+    "tuple[Key, ...]": (
+        lambda keys: join(map(_bytes, keys)),
+        lambda data: tuple(Key(_text(key)) for key in split(data)),
     ),
     "tuple[tuple[str, str], ...]": (
         lambda pairs: join(_bytes(f"{name}={value}") for name, value in pairs),

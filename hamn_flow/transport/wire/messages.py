@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hamn_flow.model.command import JobState, Key
-from hamn_flow.transport.connection import Hello
+from hamn_flow.transport.connection import Held, Hello, Kept
 
 # --- requests: what the client asks ---------------------------------------------------------------------------
 
@@ -24,9 +24,16 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Raise:
-    """Claim the node's next generation for an owner; answered by `Raised`."""
+class Holding:
+    """How the node is held; answered by `Held`."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Claim the next generation for an owner, if the present one and its holder are these; answered by `Held`."""
+
+    generation: int
+    holder: str
     owner: str
 
 
@@ -66,11 +73,39 @@ class Cancel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Keep:
+    """Append to a copy of a run's journal, if it has so many bytes; answered by `Kept`."""
+
+    copy: str
+    at: int
+    text: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copies:
+    """Which copies there are; answered by `Listed`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch:
+    """A copy as it is; it comes as `Output`, answered by `Kept`."""
+
+    copy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aside:
+    """Give a copy another name; answered by `Kept`."""
+
+    copy: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ping:
     """Is anybody there; answered by `Pong`."""
 
 
-Request = Look | Raise | Launch | Ask | Wait | Cancel | Ping
+Request = Look | Holding | Claim | Launch | Ask | Wait | Cancel | Keep | Copies | Fetch | Aside | Ping
 
 
 # --- replies: what the launcher says ----------------------------------------------------------------------------
@@ -95,13 +130,6 @@ class Ended:
 @dataclass(frozen=True, kw_only=True)
 class Overdue:
     """A look did not end within its deadline; its whole process group was killed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Raised:
-    """The generation that the owner now holds."""
-
-    generation: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +169,13 @@ class Signalled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Listed:
+    """The copies that there are."""
+
+    copies: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pong:
     """The launcher is there."""
 
@@ -160,5 +195,19 @@ class Bye:
 
 
 Reply = (
-    Hello | Output | Ended | Overdue | Raised | Launched | Stale | Vanished | Standing | Signalled | Pong | Failed | Bye
+    Hello
+    | Output
+    | Ended
+    | Overdue
+    | Held
+    | Launched
+    | Stale
+    | Vanished
+    | Standing
+    | Signalled
+    | Kept
+    | Listed
+    | Pong
+    | Failed
+    | Bye
 )

@@ -1,0 +1,195 @@
+"""Taking a run over from another machine: by the copies of its journal that the nodes keep.
+
+The nodes are claimed first and the copies read after it: from then on nothing is launched by the driver before, so
+what the acting node keeps is all that ever happened. Of a node that does not answer, or whose copy is torn or damaged,
+a step may have been begun that is not known: what could have been next there is in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from hamn_flow.engine.begin import Desk
+from hamn_flow.engine.copies import best
+from hamn_flow.engine.forward import SETTLED
+from hamn_flow.engine.links import Links
+from hamn_flow.engine.world import World
+from hamn_flow.errors import JournalUnusable, Refused, Unreachable
+from hamn_flow.journal import Reader
+from hamn_flow.journal.chain import Commit, Copy, Health, Relation, first_unfit, relation
+from hamn_flow.journal.schema import VERSION
+from hamn_flow.model.command import NodeName
+from hamn_flow.model.events import Adopted, DriverCame, Event, RunEnded, StepSettled
+from hamn_flow.model.pair import Cluster
+from hamn_flow.model.run import Direction, Run, StepState, of_stage, stages_before
+from hamn_flow.transport.connection import Held, Owner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What the nodes keep of one run, and who holds them; a node that does not answer is in neither."""
+
+    run: str
+    copies: Mapping[NodeName, Copy]
+    held: Mapping[NodeName, Held]
+
+    def newest(self) -> tuple[NodeName, Copy]:
+        """The whole copy that goes furthest; Refused if there is none, or if two of them part."""
+        whole = {node: copy for node, copy in self.copies.items() if copy.health is Health.WHOLE}
+        newest = best(whole.values())
+        if newest is None:
+            said = "; ".join(f"that on {node} is {copy.health}" for node, copy in self.copies.items())
+            raise Refused(
+                f"there is no whole copy of run {self.run}: {said}",
+                hint="Type the command on the machine that drove the run, or see docs of state/README.md to read what "
+                "is left; hamn-flow release and a new run begin anew.",
+            )
+        for node, copy in whole.items():
+            if relation(newest.commits, copy.commits) is Relation.PARTED:
+                other = next(name for name, each in whole.items() if each is newest)
+                raise Refused(
+                    f"the copies of run {self.run} on {other} and {node} part: two drivers have gone on with it",
+                    hint="Type hamn-flow audit where its journal is, to see where; a person decides which one is true.",
+                )
+        _refuse_newer_version(newest)
+        return next((node, copy) for node, copy in whole.items() if copy is newest)
+
+
+def look_for(world: World, cluster: Cluster, node: NodeName, run: str = "") -> Kept:
+    """What both nodes keep of a run: the one named, or else that which holds `node`, or the last one that is open.
+
+    Unreachable if `node` does not answer; Refused if it keeps no such run.
+    """
+    with closing(Links(cluster=cluster, world=world)) as links:
+        held = links.held()
+        asked = held[node]
+        if isinstance(asked, Unreachable):
+            raise asked
+        answering = {name: how for name, how in held.items() if not isinstance(how, Unreachable)}
+        meant = run or _meant(links, node, asked, tuple(answering))
+        return Kept(run=meant, copies={name: links.copy_on(name, meant) for name in answering}, held=answering)
+
+
+def take_over(desk: Desk, node: NodeName, found: Kept) -> Run:
+    """Claim the nodes over those who were seen to hold them, read the copies again, and make the run this journal's.
+
+    Busy if another driver has claimed a node meanwhile; Refused if there is no whole copy any more, or if this journal
+    has the run already and is not what the copy goes on from.
+    """
+    owner = Owner(run=found.run, driver=desk.world.driver)
+    holders = {holder.driver for how in found.held.values() if (holder := Owner.of(how.owner))}
+    former = desk.journal.drivers() | holders
+    with closing(Links(cluster=desk.cluster, world=desk.world, owner=owner, former=former)) as links:
+        links.connect()
+        links.reach(node)
+        now = Kept(
+            run=found.run,
+            copies={name: links.copy_on(name, found.run) for name in links.reached},
+            held=found.held,
+        )
+        source, newest = now.newest()
+        refuse_other_pair(desk.cluster, newest)
+        ours = desk.journal.commits(found.run)
+        if relation(ours, newest.commits) not in {Relation.SAME, Relation.AHEAD}:
+            raise Refused(
+                f"this journal has run {found.run} as well, and not as the copy on {source} has it",
+                hint="Name another journal with --journal FILE, to adopt it there.",
+            )
+        unseen = tuple(spec.name for spec in desk.cluster.nodes if not _is_known(now, spec.name, newest))
+        desk.journal.take_over(found.run, newest.commits[len(ours) :])
+        run = desk.journal.run(found.run)
+        adopted = Adopted(run=found.run, node=source, commits=len(newest.commits), unseen=unseen, who=desk.world.who)
+        came = DriverCame(run=found.run, driver=desk.world.driver, who=desk.world.who)
+        desk.journal.record(adopted, came, *_in_doubt(run, unseen))
+        desk.world.watch(adopted)
+        if run.summary.state.ended:
+            links.give_up(f"run {found.run} has ended")
+        return desk.journal.run(found.run)
+
+
+def refuse_other_pair(cluster: Cluster, copy: Copy) -> None:
+    """Refused if a copy is of a run of another pair."""
+    planned = next((event for commit in copy.commits[:1] for _, _, event in commit.events()), None)
+    of = getattr(planned, "cluster", cluster.name)
+    if of != cluster.name:
+        raise Refused(f"run {copy.run} belongs to the pair {of}, not to {cluster.name}", hint="Say --cluster FILE.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """How a run's journal and its copies are: the first commit that does not fit, and each node's copy beside it."""
+
+    run: str
+    commits: tuple[Commit, ...]
+    unfit: int | None
+    copies: Mapping[NodeName, Copy | Unreachable]
+
+
+def audit(world: World, cluster: Cluster, reader: Reader, run: str) -> Audit:
+    """Read all there is of a run, and see whether it fits."""
+    commits = reader.commits(run)
+    copies: dict[NodeName, Copy | Unreachable] = {}
+    with closing(Links(cluster=cluster, world=world)) as links:
+        links.connect()
+        for spec in cluster.nodes:
+            try:
+                copies[spec.name] = links.copy_on(spec.name, run)
+            except Unreachable as error:
+                copies[spec.name] = error
+    return Audit(run=run, commits=commits, unfit=first_unfit(run, commits), copies=copies)
+
+
+def _meant(links: Links, node: NodeName, held: Held, answering: Sequence[NodeName]) -> str:
+    """The run that a person means who names only a node."""
+    holder = Owner.of(held.owner)
+    kept = [(name, run) for name in answering for run in links.runs_kept_on(name)]
+    if holder is not None and holder.run in {run for _, run in kept}:
+        return holder.run
+    copies = [links.copy_on(name, run) for name, run in kept]
+    open_copies = [copy for copy in copies if copy.commits and not _ended(copy)]
+    if not open_copies:
+        raise Refused(
+            f"{node} keeps no journal of a run that is open",
+            hint="Name the run, or the other node; hamn-flow owner says who holds them.",
+        )
+    return max(open_copies, key=lambda copy: copy.commits[-1].at).run
+
+
+def _ended(copy: Copy) -> bool:
+    last = [event for _, _, event in copy.commits[-1].events()]
+    return any(isinstance(event, RunEnded) for event in last)
+
+
+def _is_known(kept: Kept, node: NodeName, newest: Copy) -> bool:
+    """Whether all that was ever begun on a node is in the newest copy: it keeps a whole one itself."""
+    copy = kept.copies.get(node)
+    return copy is not None and copy.health is Health.WHOLE and len(copy.commits) <= len(newest.commits)
+
+
+def _in_doubt(run: Run, unseen: Collection[NodeName]) -> tuple[Event, ...]:
+    """The steps that may have been begun on nodes whose copy is not known."""
+    if run.summary.direction is Direction.BACK or run.summary.state.ended:
+        return ()
+    before = stages_before(run)
+    settled = {stage for stage in before if all(step.state in SETTLED for step in of_stage(run, stage))}
+    return tuple(
+        StepSettled(
+            run=run.summary.id,
+            step=step.name,
+            state=StepState.IN_DOUBT,
+            reason=f"it may have been begun: the copy of the journal on {step.planned.node} could not be read",
+        )
+        for step in run.steps
+        if step.planned.node in unseen and step.state is StepState.PENDING and before[step.planned.stage] <= settled
+    )
+
+
+def _refuse_newer_version(copy: Copy) -> None:
+    newest = max(commit.version for commit in copy.commits)
+    if newest > VERSION:
+        raise JournalUnusable(
+            f"the copy of run {copy.run} was written by a newer hamn-flow (version {newest}); this one knows {VERSION}",
+            hint="Use the newer hamn-flow.",
+        )

@@ -1,0 +1,88 @@
+"""Claiming a node: who may take it from whom, and what an earlier driver has left running on it.
+
+A node is claimed over the holder that was seen, and no other (compare and set). A driver may take a node that nobody
+holds, that it holds itself, or that a former driver of its own journal holds: that one is dead, as this one has the
+journal's lock. Whoever else holds it may be alive on another machine; a person decides (`adopt`, `release`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from enum import StrEnum
+
+from hamn_flow.engine.world import World
+from hamn_flow.errors import Busy, Interrupted, StaleDriver
+from hamn_flow.model.command import JobState, Key, NodeName
+from hamn_flow.transport.connection import Connection, Held, Owner
+
+LONGEST_WAIT = 600.0  # seconds for what an earlier driver has left running: its own deadline is not known
+SLICE = 1.0  # seconds of that wait between two looks whether the person wants to stop
+TRIES = 5  # of a claim, while this driver's own requests of a link that was lost still come in
+
+
+class LeftRunning(StrEnum):
+    """What is done about commands that an earlier driver has left running and this run knows nothing of."""
+
+    WAIT = "wait"
+    CANCEL = "cancel"
+
+
+def claimed(connection: Connection, owner: Owner, former: Container[str], *, holding: int) -> Held:
+    """Claim a node; how it is held then.
+
+    `holding` is the generation that this driver held there before, 0 if it never did. Busy if another driver holds the
+    node, or was faster; StaleDriver if one took it from us.
+    """
+    over = connection.hello.held
+    for _ in range(TRIES):
+        refuse_held(connection.node, over, owner, former, holding=holding)
+        now = connection.claim(owner, over)
+        if now.is_by(owner) and now.generation > over.generation:
+            return now
+        over = now
+    raise Busy(f"others claim {connection.node} at the same time", hint="Type hamn-flow owner to see who has it.")
+
+
+def refuse_held(node: NodeName, held: Held, owner: Owner, former: Container[str], *, holding: int = 0) -> None:
+    """Busy, or StaleDriver where this driver held the node before, unless it is this driver's to take."""
+    if held.generation == 0 or held.is_by(owner):
+        return
+    holder = Owner.of(held.owner)
+    if holding:
+        raise StaleDriver(
+            f"{node} was taken from this driver: {spoken(held)}",
+            hint="Type hamn-flow owner to see who has it, and hamn-flow status where that driver runs.",
+        )
+    if holder is None or holder.driver in former:
+        return
+    sentence = f"{node} is held by another driver: {spoken(held)}"
+    if holder.run == owner.run:
+        sentence = f"run {owner.run} was taken over by another driver, which holds {node}: {spoken(held)}"
+    raise Busy(
+        sentence,
+        hint=f"If that driver is gone for good, type hamn-flow adopt {node} to go on with its run from here, or "
+        f"hamn-flow release {node} --because '...' to give the node up.",
+    )
+
+
+def see_ended(connection: Connection, keys: tuple[Key, ...], world: World) -> None:
+    """Wait until these jobs have ended; Busy if they do not in time, Interrupted if the person wants to stop."""
+    until = world.monotonic() + LONGEST_WAIT
+    for key in keys:
+        while (job := connection.wait(key, SLICE)).state is JobState.RUNNING:
+            if world.stop_requested():
+                raise Interrupted("stopped while waiting for a command of an earlier driver", hint="Type it again.")
+            if world.monotonic() >= until:
+                raise Busy(
+                    f"a command of an earlier driver still runs on {connection.node} (job {job.key})",
+                    hint=f"Look on {connection.node} what it is (ps ax). When it has ended, type the same again; or "
+                    "say --cancel as well, to end it.",
+                )
+
+
+def spoken(held: Held) -> str:
+    """Who holds a node, as a person reads it."""
+    holder = Owner.of(held.owner)
+    if holder is None:
+        return held.owner.partition(" ")[2] or "nobody holds it"
+    return f"run {holder.run}, driver {holder.driver}, generation {held.generation}"

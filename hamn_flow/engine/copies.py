@@ -1,0 +1,181 @@
+"""Copies of a run's journal on both nodes, so that it outlives the machine that drives.
+
+Before a command is launched, everything that was committed until then is sent ahead of it, in the same round trip: so
+the acting node has the intent when it begins. The other node is sent the same and not waited for; before the next
+command is launched, what it said of the last one is heard. A node that does not answer is noted, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, field
+from threading import RLock
+
+from hamn_flow.errors import Busy, LookFailed, Unreachable
+from hamn_flow.journal import Reader
+from hamn_flow.journal.chain import Commit, Copy, Health, Relation, relation
+from hamn_flow.model.command import NodeName
+from hamn_flow.transport.connection import Connection, Keeping
+
+SOON = 1.0  # seconds for a node that does nothing else to say that it has kept what was sent before
+PATIENCE = 30.0  # seconds for the whole copy, when a node is reached
+PIECE = 256 * 1024  # bytes
+
+
+@dataclass
+class _Place:
+    """What a node has of the copy, as far as was sent over its present link."""
+
+    connection: Connection
+    commits: int = 0
+    size: int = 0
+    keeping: Keeping | None = None  # what was sent and not yet heard of
+    aside: bool = False  # what lies there is not ours to go on from
+    given_up: bool = False
+
+
+@dataclass
+class Copies:
+    """The copies of one run. `unseen` are the nodes whose copy an adoption could not read: what they have is older."""
+
+    run: str
+    journal: Reader
+    note: Callable[[NodeName, str], None]
+    unseen: Container[NodeName] = frozenset()
+    _places: dict[NodeName, _Place] = field(default_factory=dict)
+    _noted: set[NodeName] = field(default_factory=set)
+    _turn: RLock = field(default_factory=RLock, repr=False)
+
+    def look(self, connection: Connection) -> None:
+        """See what a node has before it is claimed; Busy if another driver has gone on with the run elsewhere."""
+        place = _Place(connection=connection)
+        try:
+            self._look(place)
+        except LookFailed as error:
+            self._give_up(place, error.sentence)
+        with self._turn:
+            self._places[connection.node] = place
+
+    def _look(self, place: _Place) -> None:
+        connection, ours = place.connection, self.journal.commits(self.run)
+        kept = connection.keep(self.run, 0, b"")(PATIENCE)
+        if kept is None:
+            raise Unreachable(f"{connection.node} does not say what it keeps of run {self.run}")
+        known = _known(ours, kept.size, kept.end)
+        if kept.size and (known is None or connection.node not in self._places):  # the first time all of it is read
+            found = Copy.read(self.run, connection.fetch(self.run))
+            self._refuse_newer(connection.node, ours, found)
+            known = known if found.health is Health.WHOLE else None
+            place.aside = known is None
+        if known is not None:
+            place.commits, place.size = known, kept.size
+
+    def bring(self, connection: Connection) -> None:
+        """Bring the copy of a node that was just claimed up to the journal, and wait until it is there."""
+        with self._turn:
+            place = self._places[connection.node]
+            try:
+                if place.aside:
+                    connection.set_aside(self.run)
+            except LookFailed as error:
+                self._give_up(place, error.sentence)
+            self._send(place)
+            self._hear(place, PATIENCE)
+
+    def send(self, acting: Connection, others: Iterable[Connection]) -> None:
+        """Send all that was committed: ahead of a launch on the acting node, and to the others."""
+        with self._turn:
+            for connection in (*others, acting):
+                place = self._places.get(connection.node)
+                if place is None or place.connection is not connection:
+                    continue
+                if connection is not acting:
+                    self._hear(place, SOON)
+                if connection is acting or place.keeping is None:
+                    self._send(place)
+
+    def heard(self, acting: Connection) -> None:
+        """After the launch was answered: what the acting node said of the copy, which came before."""
+        with self._turn:
+            place = self._places.get(acting.node)
+            if place is not None and place.connection is acting:
+                self._hear(place, SOON)
+
+    def flush(self, connections: Iterable[Connection]) -> None:
+        """At a halt or an end: send what is left, and hear that it is there."""
+        with self._turn:
+            places = [self._places[each.node] for each in connections if each.node in self._places]
+            for place in places:
+                self._send(place)
+            for place in places:
+                self._hear(place, SOON)
+
+    def missed(self, node: NodeName, reason: str) -> None:
+        """Note that a node has no copy, the first time that it is so."""
+        if node not in self._noted:
+            self._noted.add(node)
+            self.note(node, reason)
+
+    def _refuse_newer(self, node: NodeName, ours: tuple[Commit, ...], found: Copy) -> None:
+        how = relation(ours, found.commits)
+        if node in self.unseen or how not in {Relation.AHEAD, Relation.PARTED}:
+            return
+        raise Busy(
+            f"another driver has gone on with run {self.run}: {node} keeps {len(found.commits)} commits of it that are "
+            f"not those of this journal, which has {len(ours)}",
+            hint=f"Type hamn-flow audit {self.run} to see where they part, and hamn-flow adopt {node} to go on from "
+            "there.",
+        )
+
+    def _send(self, place: _Place) -> None:
+        """Send what the node has not; what it says of the last piece, heard later, tells of all before it."""
+        missing = () if place.given_up else self.journal.commits(self.run, after=place.commits)
+        text = b"".join(commit.line.encode() for commit in missing)
+        try:
+            for at in range(0, len(text), PIECE):
+                piece = text[at : at + PIECE]
+                place.keeping = place.connection.keep(self.run, place.size, piece)
+                place.size += len(piece)
+        except Unreachable as error:
+            self._give_up(place, error.sentence)
+        place.commits += len(missing)
+
+    def _hear(self, place: _Place, seconds: float) -> None:
+        """What the node said of what was sent last; if it says nothing yet, nothing more is sent until it does."""
+        if place.keeping is None:
+            return
+        late = place.connection.node in self._noted  # waited for once, and no more
+        try:
+            kept = place.keeping(0.0 if late else seconds)
+        except Unreachable as error:
+            place.keeping = None
+            self._give_up(place, error.sentence)
+            return
+        if kept is None:
+            self.missed(place.connection.node, "it has not answered yet")
+            return
+        place.keeping = None
+        if kept.size != place.size:
+            self._give_up(place, f"it has {kept.size} bytes, not {place.size}: somebody else writes there")
+
+    def _give_up(self, place: _Place, reason: str) -> None:
+        place.given_up = True
+        self.missed(place.connection.node, reason)
+
+
+def _known(ours: tuple[Commit, ...], size: int, end: bytes) -> int | None:
+    """How many of our commits a copy of that size and end holds; None if it is none of ours."""
+    total = 0
+    for number, commit in enumerate(ours, 1):
+        total += len(commit.line.encode())
+        if total == size:
+            return number if end == f"{commit.sum}\n".encode() else None
+        if total > size:
+            return None
+    return None
+
+
+def best(copies: Iterable[Copy]) -> Copy | None:
+    """The whole copy that goes furthest; None if there is none."""
+    whole = [copy for copy in copies if copy.health is Health.WHOLE]
+    return max(whole, key=lambda copy: len(copy.commits), default=None)

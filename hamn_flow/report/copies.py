@@ -1,0 +1,107 @@
+"""Copies of a run's journal: what lies on the nodes, and how it stands to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from hamn_flow.engine.adopt import Audit, Kept
+from hamn_flow.errors import Unreachable
+from hamn_flow.journal.chain import Copy, Health, Relation, common, relation
+from hamn_flow.model.pair import Cluster
+from hamn_flow.report.line import Line, Span, Tone, hanging, line
+
+_HEALTHY = {Health.WHOLE: Tone.GOOD, Health.MISSING: Tone.WARN}
+
+
+def kept_lines(kept: Kept, cluster: Cluster, width: int) -> list[Line]:
+    """What each node keeps of the run, and which copy is the newest whole one."""
+    source, _ = kept.newest()
+    lines = [line(f"copies of the journal of run {kept.run}:")]
+    for spec in cluster.nodes:
+        copy = kept.copies.get(spec.name)
+        said = "it does not answer; a step that was begun there and is not in the other copy is in doubt"
+        if copy is not None:
+            said = f"{copy.health}, {len(copy.commits)} commits{'  <- taken' if spec.name == source else ''}"
+        lines += hanging(line(f"  {spec.name}  "), said, width, Tone.PLAIN if copy else Tone.WARN)
+    return lines
+
+
+def audit_lines(audit: Audit, zone: datetime, width: int) -> list[Line]:
+    """The journal and each copy, in words."""
+    wide = max(len("journal"), *(len(node) for node in audit.copies)) + 2
+    lines = [line("run ", Span(audit.run, Tone.HEAD))]
+    said, tone = f"whole, {len(audit.commits)} commits", Tone.GOOD
+    if audit.commits:
+        said += f", the last at {audit.commits[-1].at.astimezone(zone.tzinfo):%Y-%m-%d %H:%M:%S %Z}"
+    if audit.unfit is not None:
+        said, tone = (
+            f"damaged: commit {audit.unfit} of {len(audit.commits)} does not follow from those before",
+            Tone.BAD,
+        )
+    lines += hanging(line(f"  {'journal':<{wide}}"), said, width, tone)
+    for node, copy in audit.copies.items():
+        tone = Tone.WARN if isinstance(copy, Unreachable) else _HEALTHY.get(copy.health, Tone.BAD)
+        lines += hanging(line(f"  {node:<{wide}}"), _spoken(audit, copy), width, tone)
+    return lines
+
+
+def audit_data(audit: Audit) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "run": audit.run,
+        "journal": {"commits": len(audit.commits), "damaged_at": audit.unfit},
+        "copies": [{"node": node, **_data(audit, copy)} for node, copy in audit.copies.items()],
+        "trouble": trouble_of(audit),
+    }
+
+
+def trouble_of(audit: Audit) -> str:
+    """What is wrong, in one sentence; nothing if all that answers is whole, though a copy may be behind."""
+    return "; ".join(_troubles(audit))
+
+
+def _troubles(audit: Audit) -> Iterator[str]:
+    if audit.unfit is not None:
+        yield f"the journal of run {audit.run} is damaged at commit {audit.unfit}"
+    for node, copy in audit.copies.items():
+        if isinstance(copy, Unreachable):
+            continue
+        if copy.health in {Health.TORN, Health.DAMAGED}:
+            yield f"the copy on {node} is {copy.health} after commit {len(copy.commits)}"
+        how = relation(audit.commits, copy.commits)
+        if how is Relation.PARTED:
+            yield f"the copy on {node} parts from the journal after commit {common(audit.commits, copy.commits)}"
+        elif how is Relation.AHEAD:
+            more = len(copy.commits) - len(audit.commits)
+            yield f"the copy on {node} has {more} commits more than the journal: another driver went on with the run"
+
+
+def _spoken(audit: Audit, copy: Copy | Unreachable) -> str:
+    if isinstance(copy, Unreachable):
+        return copy.sentence
+    if copy.health is Health.MISSING:
+        return "no copy"
+    shared = common(audit.commits, copy.commits)
+    match relation(audit.commits, copy.commits):
+        case Relation.SAME:
+            how = "the same as the journal"
+        case Relation.BEHIND:
+            how = f"{len(audit.commits) - len(copy.commits)} commits behind the journal"
+        case Relation.AHEAD:
+            how = f"{len(copy.commits) - shared} commits more than the journal"
+        case Relation.PARTED:
+            how = f"parts from the journal after commit {shared}"
+    return f"{copy.health}, {len(copy.commits)} commits, {how}"
+
+
+def _data(audit: Audit, copy: Copy | Unreachable) -> dict[str, Any]:
+    if isinstance(copy, Unreachable):
+        return {"error": copy.sentence}
+    return {
+        "health": copy.health.value,
+        "commits": len(copy.commits),
+        "relation": relation(audit.commits, copy.commits).value,
+        "common": common(audit.commits, copy.commits),
+    }

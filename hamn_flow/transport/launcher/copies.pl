@@ -1,0 +1,81 @@
+# Copies of the journals of runs: text that is only ever appended to, and on the disk before the answer is given.
+#
+# They outlive a boot, unlike what jobs.pl keeps: /var/lib/hamn-flow/copies/RUN.copy, for others than root in their state
+# folder, and below BASE where that is given.
+
+sub folder_of_copies {
+    my ($base) = @_;
+    return "$base/copies" if defined $base && $base ne '';
+    return $USER ? "$HOME/.local/state/hamn-flow/copies" : '/var/lib/hamn-flow/copies';
+}
+
+sub path_of_copy {
+    my ($copy) = @_;
+    my $path = '';
+    for ( grep { $_ ne '' } split m{/}, $copies ) {
+        $path .= "/$_";
+        mkdir $path, 0700 or $!{EEXIST} or die "$path: $!\n";
+    }
+    return private_folder($copies) . "/$copy.copy";
+}
+
+sub keep {
+    my ( $id, $copy, $at, $text ) = @_;
+    my $path = path_of_copy($copy);
+    my $fresh = !-e $path;
+    if ( $text ne '' && ( -s $path || 0 ) == $at ) {
+        sysopen my $file, $path, Fcntl::O_WRONLY() | Fcntl::O_APPEND() | Fcntl::O_CREAT(), 0600 or die "$path: $!\n";
+        if ( !eval { write_all( $file, $text ); $file->sync or die "$path: $!\n" } ) {
+            my $reason = $@;
+            truncate $file, $at;
+            die $reason;
+        }
+        sync_folder($copies) if $fresh;
+    }
+    return kept( $id, $path );
+}
+
+sub kept {
+    my ( $id, $path ) = @_;
+    my $size = -s $path || 0;
+    my $end  = '';
+    if ($size) {
+        open my $file, '<', $path or die "$path: $!\n";
+        sysseek $file, $size > 65 ? $size - 65 : 0, 0;
+        sysread $file, $end, 65;
+    }
+    return answer( 'kept', $id, $size, $end );
+}
+
+sub list_copies {
+    my ($id) = @_;
+    return answer( 'listed', $id, joined( map { /\A(.*)\.copy\z/s ? $1 : () } names_in($copies) ) );
+}
+
+sub fetch {
+    my ( $id, $copy ) = @_;
+    my $path = path_of_copy($copy);
+    if ( open my $file, '<', $path ) {
+        while ( sysread $file, my $piece, PIECE ) { answer( 'output', $id, 1, $piece ) }
+    }
+    elsif ( !$!{ENOENT} ) { die "$path: $!\n" }
+    return kept( $id, $path );
+}
+
+sub aside {
+    my ( $id, $copy ) = @_;
+    my $path = path_of_copy($copy);
+    my $name = "$path.aside";
+    my $number = 0;
+    while ( -e $name ) { $name = "$path.aside." . ++$number }
+    rename $path, $name or $!{ENOENT} or die "$path: $!\n";
+    sync_folder($copies);
+    return kept( $id, $path );
+}
+
+sub sync_folder {
+    my ($path) = @_;
+    open my $folder, '<', $path or die "$path: $!\n";
+    $folder->sync or die "$path: $!\n";
+    return;
+}

@@ -1,0 +1,177 @@
+"""A run whose machine is gone is finished from another one; what holds a node is shown, and given up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hamn_flow.journal.chain import Commit, Copy, commit_text, next_sum
+from hamn_flow.journal.codec import time_text
+from hamn_flow.simulator.embedded import EmbeddedPair
+from tests.cli.desk import Desk, Said
+
+FAILOVER = ("planned-failover",)
+
+
+@pytest.fixture
+def halted(desk: Desk, pair: EmbeddedPair) -> EmbeddedPair:
+    """A failover that waited at a busy /install, which nobody holds any more."""
+    shell = pair.world.hold("mn1", "/install")
+    assert desk.type("start", *FAILOVER, "--yes").status == 3
+    pair.world.let_go("mn1", shell)
+    return pair
+
+
+@pytest.fixture
+def elsewhere(desk: Desk, tmp_path: Path) -> Callable[..., Said]:
+    """The same commands on another machine: with a journal of its own."""
+    return lambda *words: desk.type("--journal", str(tmp_path / "elsewhere.db"), *words)
+
+
+def run_id(desk: Desk) -> str:
+    found: str = json.loads(desk.type("runs", "--json").out)["runs"][0]["id"]
+    return found
+
+
+def gone(desk: Desk) -> None:
+    """The machine that drove, with its journal."""
+    for path in desk.journal.parent.glob("journal.db*"):
+        path.unlink()
+
+
+def owners(desk: Desk) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = json.loads(desk.type("owner", "--json").out)["nodes"]
+    return nodes
+
+
+def test_a_run_is_finished_from_another_machine_when_the_first_is_gone(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    run = run_id(desk)
+    gone(desk)
+    refused = elsewhere("start", *FAILOVER, "--yes")
+    assert refused.status == 6
+    assert f"is held by another driver: run {run}, driver " in " ".join(refused.errors.split())
+    done = elsewhere("adopt", "mn2", "--yes")
+    assert (done.status, done.errors) == (0, "")
+    assert f"run {run} is done: " in done.out
+    assert halted.world.node("mn2").units["xcatd.service"].active
+    keys = [line.key for line in halted.world.state.log]
+    assert len(keys) == len(set(keys))
+    assert halted.world.state.violations == []
+    assert [each["said"] for each in owners(desk)] == [f"run {run} has ended"] * 2
+
+
+def test_it_can_be_taken_over_and_rolled_back(desk: Desk, pair: EmbeddedPair, elsewhere: Callable[..., Said]) -> None:
+    before = pair.world.digest()
+    shell = pair.world.hold("mn1", "/install")
+    assert desk.type("start", *FAILOVER, "--yes").status == 3
+    pair.world.let_go("mn1", shell)
+    gone(desk)
+    taken = elsewhere("adopt", "mn1", "--stay", "--yes")
+    assert (taken.status, taken.errors) == (0, "")
+    assert "planned-failover  waiting" in taken.out
+    assert elsewhere("rollback", "--yes").status == 0
+    assert pair.world.digest() == before
+
+
+def test_the_first_machine_is_refused_when_it_wakes_up(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    run = run_id(desk)
+    assert elsewhere("adopt", "mn1", "--stay", "--yes").status == 0
+    late = desk.type("resume", "--yes")
+    assert late.status == 6
+    said = " ".join(late.errors.split())
+    assert f"run {run} was taken over by another driver, which holds mn" in said or "has gone on with run" in said
+    assert elsewhere("resume", "--yes").status == 0
+    halted.world.node("mn1").launcher.owner = ""  # as after a boot of both: nobody holds them, but the copies tell
+    halted.world.node("mn1").launcher.generation = 0
+    again = desk.type("rollback", "--yes")
+    assert again.status == 6
+    assert f"another driver has gone on with run {run}" in " ".join(again.errors.split())
+    assert "hamn-flow audit" in again.errors
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text[:-7], "torn"),
+        (lambda text: text[:200] + b"x" + text[201:], "damaged"),
+        (lambda text: text.replace(b"\n", b"", 1), "damaged"),
+        (lambda _text: b"", "missing"),
+    ],
+    ids=["torn", "a byte", "a line", "none"],
+)
+def test_a_copy_that_is_not_whole_is_told_apart_and_not_taken(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said], damage: Callable[[bytes], bytes], said: str
+) -> None:
+    run = run_id(desk)
+    first, second = (halted.world.node(name).copies for name in ("mn1", "mn2"))
+    whole = first[run]
+    assert whole == second[run]
+    second[run] = damage(whole)
+    found = desk.type("audit")
+    assert found.status == (0 if said == "missing" else 10)
+    assert ("no copy" if said == "missing" else f"{said}, ") in found.out
+    first[run] = second[run]
+    refused = elsewhere("adopt", "mn2", run, "--yes")
+    assert refused.status == 5
+    assert f"there is no whole copy of run {run}: that on mn1 is {said}" in " ".join(refused.errors.split())
+    first[run] = whole
+    assert elsewhere("adopt", "mn2", run, "--yes").status == 0, "the other one is whole"
+    assert (f"{run}.aside0" in second) is (said != "missing"), "nothing is lost"
+    assert first[run] == second[run]
+
+
+def test_copies_that_part_are_for_a_person(desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]) -> None:
+    run = run_id(desk)
+    first = halted.world.node("mn1").copies
+    before = first[run]
+    assert elsewhere("adopt", "mn2", "--yes").status == 0
+    first[run] = before
+    assert desk.type("abandon", "--because", "by hand", "--yes").status == 0
+    found = desk.type("audit", run)
+    assert found.status == 10
+    assert "the copy on mn2 parts from the journal after commit" in " ".join(found.errors.split())
+    assert ", 1 commits behind the journal" in found.out
+    fork = Copy.read(run, before).commits[-1]
+    text = commit_text(fork.version, time_text(fork.at), [("CheckpointReached", f'{{"run":"{run}","checkpoint":"x"}}')])
+    first[run] += Commit(text=text, sum=next_sum(fork.sum, text)).line.encode()
+    third = desk.type("--journal", str(desk.journal.with_name("third.db")), "adopt", "mn2", run, "--yes")
+    assert third.status == 5
+    assert f"the copies of run {run} on mn2 and mn1 part" in " ".join(third.errors.split())
+
+
+def test_an_audit_tells_of_a_journal_that_was_changed(desk: Desk, halted: EmbeddedPair) -> None:
+    assert halted.directory.is_dir()
+    assert desk.type("audit").status == 0
+    with desk.drive() as journal:
+        journal._database.execute("DROP TRIGGER events_no_update")
+        journal._database.execute("UPDATE events SET event = replace(event, 'mn1', 'mn9') WHERE number = 40")
+    found = desk.type("audit")
+    assert found.status == 10
+    assert "damaged: commit " in found.out
+
+
+def test_who_holds_the_nodes_is_shown_and_given_up(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    run = run_id(desk)
+    assert [each["run"] for each in owners(desk)] == [run, run]
+    assert elsewhere("release", "mn9", "--because", "x", "--yes").status == 5
+    assert elsewhere("release", "mn1", "--because", " ", "--yes").status == 5
+    freed = elsewhere("release", "mn1", "--because", "admin1 is broken", "--yes")
+    assert (freed.status, freed.errors) == (0, "")
+    one, two = owners(desk)
+    assert one["run"] is None
+    assert one["said"].endswith(": admin1 is broken")
+    assert two["run"] == run
+    halted.world.power_off("mn2")
+    assert elsewhere("release", "--because", "both", "--yes").status == 7
+    halted.world.boot("mn2")
+    assert desk.type("resume", "--yes").status == 0

@@ -1,0 +1,244 @@
+"""The journal on both nodes, and who may take a run or a node from whom: with the real launcher on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from hamn_flow.engine import adopt, begin
+from hamn_flow.engine.begin import Desk, resume, rollback, start
+from hamn_flow.engine.claim import LeftRunning
+from hamn_flow.errors import Busy, Interrupted, StaleDriver, StepFailed, Unreachable
+from hamn_flow.facts.node import Nodes
+from hamn_flow.journal import drive
+from hamn_flow.journal.chain import Copy, Health
+from hamn_flow.model.command import Command, JobState, Key, NodeName
+from hamn_flow.model.events import CommandCancelled, CommandLaunched, CopyMissed, JobsFound, StepBegun
+from hamn_flow.model.pair import NodeSpec
+from hamn_flow.model.run import Holder, RunState, StepState
+from hamn_flow.transport.connection import Connection, Owner
+from hamn_flow.transport.local import connect_local
+from tests.claiming import claim
+from tests.engine.conftest import NODE, NOON, Bench
+from tests.engine.toys import IsThere, Write
+
+A, B = NODE, NodeName("b")
+SAVE = 'cp "$1/copies/"*.copy "$2"; echo written >> "$3"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteSaving(Write):
+    """Write a line, and save what the node keeps of the journal just then."""
+
+    base: str
+
+    def apply(self, nodes: Nodes) -> Iterator[Command]:
+        del nodes
+        yield Command(node=self.node, argv=("sh", "-c", SAVE, "sh", self.base, f"{self.path}.saved", self.path))
+
+
+@contextmanager
+def desk_elsewhere(bench: Bench, driver: str = "elsewhere") -> Iterator[Desk]:
+    """A desk on another machine: its journal is another one."""
+    holder = Holder(pid=2, host="there", user="tester", since=NOON, what="test")
+    with bench.desk() as here, drive(bench.folder / f"{driver}.db", holder=holder, clock=lambda: NOON) as journal:
+        yield replace(here, journal=journal, world=replace(here.world, driver=driver, who="tester@there"))
+
+
+def base(bench: Bench, node: NodeName) -> str:
+    return bench.path(f"node-{node}")
+
+
+def copy_on(bench: Bench, node: NodeName, run: str) -> Copy:
+    return Copy.read(run, (Path(base(bench, node)) / "copies" / f"{run}.copy").read_bytes())
+
+
+def launched(copy: Copy) -> set[str]:
+    events = (event for commit in copy.commits for _, _, event in commit.events())
+    return {event.step for event in events if isinstance(event, CommandLaunched)}
+
+
+def saving(bench: Bench, *names: str) -> list[WriteSaving]:
+    nodes = (A, B)
+    return [
+        WriteSaving(node=nodes[number % 2], path=bench.path(name), base=base(bench, nodes[number % 2]))
+        for number, name in enumerate(names)
+    ]
+
+
+def test_a_step_finds_its_own_intent_on_its_node_and_the_other_node_is_a_step_behind_at_most(bench: Bench) -> None:
+    steps = saving(bench, "one", "two", "three", "four")
+    bench.procedure(*([step] for step in steps))
+    with bench.desk() as desk:
+        run = start(desk, "toy", {})
+        ours = desk.journal.commits(run)
+    for number, step in enumerate(steps):
+        copy = Copy.read(run, Path(f"{step.path}.saved").read_bytes())
+        assert copy.health is Health.WHOLE
+        assert {each.name for each in steps[: number + 1]} == launched(copy)
+        begun = [event for _, _, event in copy.commits[-1].events() if isinstance(event, StepBegun)]
+        assert [event.step for event in begun] == [step.name], "its intent is the last that was committed"
+    for node in (A, B):
+        assert copy_on(bench, node, run).commits == ours, "at the end both have all of it"
+
+
+def test_a_node_that_does_not_answer_is_noted_once_and_not_waited_for(bench: Bench) -> None:
+    bench.procedure(*([Write(node=A, path=bench.path(name))] for name in ("one", "two")))
+    with bench.desk() as desk:
+        run = start(away(desk, B), "toy", {})
+        noted = [event for _, _, event in desk.journal.events(run) if isinstance(event, CopyMissed)]
+        assert [(event.node, event.reason) for event in noted] == [(B, "it does not answer")]
+        assert copy_on(bench, A, run).commits == desk.journal.commits(run)
+    assert bench.slept == []
+
+
+def test_a_disk_that_takes_no_copy_is_noted_and_the_run_goes_on(bench: Bench) -> None:
+    bench.procedure([Write(node=A, path=bench.path("one"))])
+    Path(base(bench, A)).mkdir(mode=0o700)
+    (Path(base(bench, A)) / "copies").touch()
+    with bench.desk() as desk:
+        run = start(desk, "toy", {})
+        noted = [event for _, _, event in desk.journal.events(run) if isinstance(event, CopyMissed)]
+    assert [event.node for event in noted] == [A]
+    assert "copies is not a folder of user" in noted[0].reason
+    assert bench.lines("one") == 1
+
+
+def away(desk: Desk, *nodes: NodeName) -> Desk:
+    """The same desk, from which these nodes do not answer."""
+    there = desk.world.connect
+
+    def connect(spec: NodeSpec) -> Connection:
+        if spec.name in nodes:
+            raise Unreachable(f"{spec.name} does not answer")
+        return there(spec)
+
+    return replace(desk, world=replace(desk.world, connect=connect))
+
+
+@pytest.mark.parametrize("went", ["found so", "to be done", "back"])
+def test_what_may_have_been_begun_on_a_node_whose_copy_is_not_seen_is_in_doubt(bench: Bench, went: str) -> None:
+    """The acting node is gone with the driver; the other one's copy lacks the step that was under way."""
+    one, two = Write(node=B, path=bench.path("one")), Write(node=A, path=bench.path("two"))
+    bench.procedure([one], [two], [IsThere(node=B, path=bench.path("go"))])
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        run = start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    full = copy_on(bench, B, run)
+    before = next(
+        number
+        for number, commit in enumerate(full.commits)
+        if any(isinstance(event, StepBegun) and event.step == two.name for _, _, event in commit.events())
+    )
+    place = Path(base(bench, B)) / "copies" / f"{run}.copy"
+    place.write_bytes("".join(commit.line for commit in full.commits[:before]).encode())
+    if went != "found so":
+        Path(two.path).unlink()
+    with desk_elsewhere(bench) as desk:
+        found = adopt.look_for(away(desk, A).world, desk.cluster, B)
+        taken = adopt.take_over(away(desk, A), B, found)
+        assert (taken.summary.id, taken.summary.unseen) == (run, (A,))
+        assert taken.step(two.name).state is StepState.IN_DOUBT
+        if went == "back":
+            assert rollback(desk, run) is RunState.ROLLED_BACK
+            assert (bench.lines("one"), bench.lines("two")) == (0, 0)
+            return
+        with pytest.raises(StepFailed):
+            resume(desk, run)
+        step = desk.journal.run(run).step(two.name)
+        if went == "found so":
+            assert step.state is StepState.SKIPPED
+            assert "whether this run did it is not known" in step.reason
+        else:
+            assert step.state is StepState.DONE
+        assert bench.lines("two") == 1
+        assert list(Path(base(bench, A)).glob(f"copies/{run}.copy.aside")), "what parted is kept"
+
+
+@contextmanager
+def running(bench: Bench, run: str, go: Path) -> Iterator[Key]:
+    """A command of a run that nobody knows, still running on a node whose driver let it go."""
+    node = connect_local(NodeSpec(name=A, address="192.0.2.1"), base=base(bench, A))
+    owner, key = Owner(run=run, driver="gone"), Key(f"{run}-1-1-0")
+    text = 'turn=0; until [ -e "$1" ] || [ $turn = 600 ]; do turn=$((turn + 1)); sleep 0.05; done'
+    command = Command(node=A, argv=("sh", "-c", text, "sh", str(go)))
+    node.launch(key, command, generation=claim(node, owner), owner=owner)
+    claim(node, Owner.nobody("released"))
+    try:
+        yield key
+    finally:
+        go.touch()
+        node.wait(key, 60)
+        node.close()
+
+
+def test_nothing_is_launched_while_a_command_of_an_earlier_driver_runs(bench: Bench) -> None:
+    go = Path(bench.path("go"))
+    bench.procedure([Write(node=A, path=bench.path("one"))])
+    Path(base(bench, A)).mkdir(mode=0o700)
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(Path(bench.path("one")).exists())
+        return len(asked) == 3
+
+    bench.stop = stop
+    with running(bench, "other1", go) as key, bench.desk() as desk:
+        with pytest.raises(Interrupted, match="a command of an earlier driver"):
+            start(desk, "toy", {})
+        run = desk.journal.runs()[0].id
+        found = [event for _, _, event in desk.journal.events(run) if isinstance(event, JobsFound)]
+        assert [(event.node, event.keys) for event in found] == [(A, (key,))]
+        assert asked == [False] * 3
+        bench.stop = lambda: False
+        go.touch()
+        resume(replace(desk, world=replace(desk.world, stop_requested=lambda: False)), run)
+    assert bench.lines("one") == 1
+
+
+def test_it_is_ended_where_a_person_says_so(bench: Bench) -> None:
+    bench.procedure([Write(node=A, path=bench.path("one"))])
+    Path(base(bench, A)).mkdir(mode=0o700)
+    with running(bench, "other1", Path(bench.path("go"))) as key, bench.desk() as desk:
+        run = start(replace(desk, left_running=LeftRunning.CANCEL), "toy", {})
+        ended = [event for _, _, event in desk.journal.events(run) if isinstance(event, CommandCancelled)]
+        assert [(event.key, event.signal) for event in ended] == [(key, "TERM")]
+        node = desk.world.connect(desk.cluster.node(A))
+        job = node.ask(key)
+        node.close()
+        assert job.state is JobState.DONE
+        assert job.result
+        assert job.result.status == -15
+    assert bench.lines("one") == 1
+
+
+def act(what: str) -> Callable[[Desk, str], object]:
+    return {"start": lambda desk, _run: start(desk, "toy", {}), "resume": resume, "rollback": rollback}[what]
+
+
+@pytest.mark.parametrize("what", ["start", "resume", "rollback"])
+def test_a_node_that_another_driver_holds_is_not_taken(bench: Bench, what: str) -> None:
+    bench.procedure([Write(node=A, path=bench.path("one"))], [IsThere(node=B, path=bench.path("go"))])
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    node = connect_local(NodeSpec(name=B, address="192.0.2.1"), base=base(bench, B))
+    claim(node, Owner(run="other1", driver="admin2:7"))
+    if what == "start":
+        with bench.desk() as desk:
+            begin.abandon(desk, run, "by hand")
+    with bench.desk() as desk, pytest.raises(Busy, match="b is held by another driver: run other1") as refused:
+        act(what)(desk, run)
+    assert "hamn-flow adopt b" in refused.value.hint
+    assert not isinstance(refused.value, StaleDriver)
+    assert node.held().is_by(Owner(run="other1", driver="admin2:7"))
+    assert bench.lines("one") == 1
+    claim(node, Owner.nobody("released by a person"))
+    node.close()
+    Path(bench.path("go")).touch()
+    with bench.desk() as desk:
+        act(what)(desk, run)

@@ -1,0 +1,69 @@
+"""Copies of journals on a node: appended to only where they are what the sender thinks, and there before a launch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hamn_flow.errors import Unreachable
+from hamn_flow.model.command import Command, Key, NodeName
+from hamn_flow.transport.connection import Connection, Kept, Owner
+from tests.claiming import claim
+from tests.transport.conftest import Dial
+
+OWNER = Owner(run="k7m2qx", driver="laptop:4711")
+LINE = b"x" * 64 + b"\n"
+LONG = 60.0
+
+
+def kept(node: Connection, at: int, text: bytes) -> Kept:
+    said = node.keep("k7m2qx", at, text)(LONG)
+    assert said is not None
+    return said
+
+
+def test_a_piece_is_appended_only_where_the_copy_has_the_size_that_was_said(dial: Dial, base: Path) -> None:
+    node, other = dial(), dial()
+    assert (node.copies(), node.fetch("k7m2qx")) == ((), b"")
+    assert kept(node, 0, b"one " + LINE) == Kept(size=69, end=LINE)
+    assert kept(node, 0, b"again " + LINE) == Kept(size=69, end=LINE)
+    assert kept(other, 69, b"two\n") == Kept(size=73, end=(LINE + b"two\n")[-65:])
+    assert kept(node, 69, b"too late\n").size == 73
+    assert node.fetch("k7m2qx") == b"one " + LINE + b"two\n"
+    assert other.copies() == ("k7m2qx",)
+    assert (base / "copies" / "k7m2qx.copy").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_there_before_what_is_launched_after_it(node: Connection, base: Path) -> None:
+    generation = claim(node, OWNER)
+    size = 0
+    for number in range(20):
+        piece = b"%d\n" % number * 9000
+        said = node.keep("k7m2qx", size, piece)
+        key = Key(f"k{number}")
+        read = Command(node=NodeName("mn1"), argv=("wc", "-c", str(base / "copies" / "k7m2qx.copy")))
+        node.launch(key, read, generation=generation, owner=OWNER)
+        size += len(piece)
+        job = node.wait(key, LONG)
+        assert job.result is not None
+        assert job.result.text.split()[0] == str(size)
+        assert said(0.0) == Kept(size=size, end=piece[-65:]), "it was said before the launch was"
+
+
+def test_a_copy_set_aside_stays_under_another_name(node: Connection, base: Path) -> None:
+    for text in (b"first\n", b"second\n"):
+        kept(node, 0, text)
+        node.set_aside("k7m2qx")
+    node.set_aside("k7m2qx")  # there is none
+    assert kept(node, 0, b"third\n").size == 6
+    assert node.copies() == ("k7m2qx",)
+    assert sorted(path.read_text() for path in (base / "copies").iterdir()) == ["first\n", "second\n", "third\n"]
+
+
+def test_a_node_that_cannot_keep_it_says_so(node: Connection, base: Path) -> None:
+    (base / "copies").touch()
+    with pytest.raises(Unreachable, match="copies is not a folder of user"):
+        kept(node, 0, b"text\n")
+    with pytest.raises(Unreachable, match="a field that it cannot have"):
+        node.fetch("../k7m2qx")
