@@ -256,17 +256,19 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
         else:
             new_boots[node] = event  # recorded once everything was looked at again
 
-    former = desk.journal.drivers()
+    former, owner = desk.journal.drivers(), Owner(run=run, driver=desk.world.driver)
     desk.journal.record(DriverCame(run=run, driver=desk.world.driver, who=desk.world.who))
     links = Links(
         cluster=desk.cluster,
         world=desk.world,
-        owner=Owner(run=run, driver=desk.world.driver),
+        owner=owner,
         former=former,
         seen=seen,
         found_running=partial(_see_ended, desk, run),
         new_boots=new_boots,
-        copies=Copies(run=run, journal=desk.journal, note=partial(_note_copy, desk, run), unseen=before.summary.unseen),
+        copies=Copies(
+            owner=owner, journal=desk.journal, note=partial(_note_copy, desk, run), unseen=before.summary.unseen
+        ),
     )
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     try:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from threading import RLock
 
-from hamn_flow.errors import Busy, LookFailed, Unreachable
+from hamn_flow.errors import Busy, LookFailed, StaleDriver, Unreachable
 from hamn_flow.journal import Reader
 from hamn_flow.journal.chain import Commit, Copy, Health, Relation, relation
 from hamn_flow.model.command import NodeName
-from hamn_flow.transport.connection import Connection, Keeping
+from hamn_flow.transport.connection import Connection, Keeping, Owner, Piece
 
 SOON = 1.0  # seconds for a node that does nothing else to say that it has kept what was sent before
 PATIENCE = 30.0  # seconds for the whole copy, when a node is reached
@@ -27,6 +27,7 @@ class _Place:
     """What a node has of the copy, as far as was sent over its present link."""
 
     connection: Connection
+    generation: int = 0
     commits: int = 0
     size: int = 0
     keeping: Keeping | None = None  # what was sent and not yet heard of
@@ -38,7 +39,7 @@ class _Place:
 class Copies:
     """The copies of one run. `unseen` are the nodes whose copy an adoption could not read: what they have is older."""
 
-    run: str
+    owner: Owner
     journal: Reader
     note: Callable[[NodeName, str], None]
     unseen: Container[NodeName] = frozenset()
@@ -58,7 +59,7 @@ class Copies:
 
     def _look(self, place: _Place) -> None:
         connection, ours = place.connection, self.journal.commits(self.run)
-        kept = connection.keep(self.run, 0, b"")(PATIENCE)
+        kept = connection.keep(self.run, Piece())(PATIENCE)
         if kept is None:
             raise Unreachable(f"{connection.node} does not say what it keeps of run {self.run}")
         known = _known(ours, kept.size, kept.end)
@@ -70,10 +71,16 @@ class Copies:
         if known is not None:
             place.commits, place.size = known, kept.size
 
-    def bring(self, connection: Connection) -> None:
+    @property
+    def run(self) -> str:
+        """Whose journal it is."""
+        return self.owner.run
+
+    def bring(self, connection: Connection, generation: int) -> None:
         """Bring the copy of a node that was just claimed up to the journal, and wait until it is there."""
         with self._turn:
             place = self._places[connection.node]
+            place.generation = generation
             try:
                 if place.aside:
                     connection.set_aside(self.run)
@@ -133,9 +140,14 @@ class Copies:
         text = b"".join(commit.line.encode() for commit in missing)
         try:
             for at in range(0, len(text), PIECE):
-                piece = text[at : at + PIECE]
-                place.keeping = place.connection.keep(self.run, place.size, piece)
-                place.size += len(piece)
+                piece = Piece(
+                    at=place.size,
+                    text=text[at : at + PIECE],
+                    generation=place.generation,
+                    owner=self.owner.text,
+                )
+                place.keeping = place.connection.keep(self.run, piece)
+                place.size += len(piece.text)
         except Unreachable as error:
             self._give_up(place, error.sentence)
         place.commits += len(missing)
@@ -150,6 +162,9 @@ class Copies:
         except Unreachable as error:
             place.keeping = None
             self._give_up(place, error.sentence)
+            return
+        except StaleDriver:  # the launch that follows is refused as well, and says who took over
+            place.keeping, place.given_up = None, True
             return
         if kept is None:
             self.missed(place.connection.node, "it has not answered yet")

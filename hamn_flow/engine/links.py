@@ -341,7 +341,7 @@ class Links:
         if first and held.running:
             self.found_running(connection, held.running)
         if self.copies:
-            self.copies.bring(connection)
+            self.copies.bring(connection, held.generation)
         return held.generation
 
     def _drop(self, lost: Connection) -> None:

@@ -9,7 +9,7 @@ from hamn_flow.errors import OutcomeUnknown, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.simulator.world import LinkCutError, World
-from hamn_flow.transport.connection import Held, Hello, Keeping, Owner
+from hamn_flow.transport.connection import Held, Hello, Keeping, Kept, Owner, Piece
 
 _PAUSE = 0.05  # seconds between two questions about a job that runs
 
@@ -79,10 +79,13 @@ class SimulatedConnection:
         self._live()
         self.world.cancel(self.node, key, signal)
 
-    def keep(self, copy: str, at: int, text: bytes) -> Keeping:
-        """Append to a copy, at once."""
+    def keep(self, copy: str, piece: Piece) -> Keeping:
+        """Append to a copy, at once; what came of it is told when it is asked for."""
         self._live()
-        kept = self.world.keep(self.node, copy, at, text)
+        try:
+            kept = self.world.keep(self.node, copy, piece)
+        except StaleDriver as error:
+            return _raising(error)
         return lambda _seconds: kept
 
     def copies(self) -> tuple[str, ...]:
@@ -109,6 +112,14 @@ class SimulatedConnection:
         if not node.powered or node.links != self.link:
             message = f"the link to {self.node} was lost"
             raise Unreachable(message)
+
+
+def _raising(error: StaleDriver) -> Keeping:
+    def keeping(seconds: float) -> Kept | None:
+        del seconds
+        raise error
+
+    return keeping
 
 
 def connector(world: World) -> Callable[[NodeSpec], SimulatedConnection]:

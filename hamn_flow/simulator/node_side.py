@@ -13,6 +13,7 @@ from hamn_flow.facts.scripts import name_of
 from hamn_flow.model.command import Command, Job, JobState, NodeName
 from hamn_flow.simulator.world import LinkCutError, World
 from hamn_flow.transport import wire
+from hamn_flow.transport.connection import Piece
 
 PIECE = 64 * 1024  # bytes of output in a frame
 
@@ -98,7 +99,7 @@ class Conversation:
                 return self._looked(number, request)
             case wire.Fetch(copy=copy):
                 text = self.world.copies(self.node).get(copy, b"")
-                return _output(number, text) + wire.encode(number, self.world.keep(self.node, copy, 0, b""))
+                return _output(number, text) + wire.encode(number, self.world.keep(self.node, copy, Piece()))
             case wire.Wait():
                 return self._waited(number, request)
             case wire.Ask(key=key):
@@ -123,12 +124,19 @@ class Conversation:
 
     def _copied(self, request: _OfCopies) -> wire.Reply:
         match request:
-            case wire.Keep(copy=copy, at=at, text=text):
-                return self.world.keep(self.node, copy, at, text)
+            case wire.Keep():
+                return self._kept(request)
             case wire.Copies():
                 return wire.Listed(copies=tuple(name for name in self.world.copies(self.node) if "." not in name))
             case wire.Aside(copy=copy):
                 return self.world.set_aside(self.node, copy)
+
+    def _kept(self, request: wire.Keep) -> wire.Reply:
+        piece = Piece(at=request.at, text=request.text, generation=request.generation, owner=request.owner)
+        try:
+            return self.world.keep(self.node, request.copy, piece)
+        except StaleDriver:
+            return self._stale()
 
     def _looked(self, number: int, request: wire.Look) -> bytes:
         command = self._command(request.argv, request.environment, request.text_in, request.deadline)
@@ -144,9 +152,12 @@ class Conversation:
         try:
             new = self.world.launch(self.node, request.key, command, generation=request.generation, owner=request.owner)
         except StaleDriver:
-            launcher = self.world.state.nodes[self.node].launcher
-            return wire.Stale(generation=launcher.generation, owner=launcher.owner)
+            return self._stale()
         return wire.Launched(new=new)
+
+    def _stale(self) -> wire.Stale:
+        launcher = self.world.state.nodes[self.node].launcher
+        return wire.Stale(generation=launcher.generation, owner=launcher.owner)
 
     def _command(
         self, argv: tuple[str, ...], environment: tuple[tuple[str, str], ...], text: str, deadline: float

@@ -34,7 +34,7 @@ from hamn_flow.simulator.host import ChangedByLookError, Host, Program, UnknownC
 from hamn_flow.simulator.invariants import violations
 from hamn_flow.simulator.seconds import taken, usual
 from hamn_flow.simulator.state import Executed, KeyedJob, Launcher, Node, Process, State
-from hamn_flow.transport.connection import Held, Hello, Kept
+from hamn_flow.transport.connection import Held, Hello, Kept, Piece
 
 PROGRAMS: Mapping[str, Program] = {
     **storage.PROGRAMS,
@@ -226,12 +226,15 @@ class World:
                 launcher.owner = owner
             return self.held(name)
 
-    def keep(self, name: NodeName, copy: str, at: int, text: bytes) -> Kept:
-        """Append to a copy that has so many bytes; how it is then."""
+    def keep(self, name: NodeName, copy: str, piece: Piece) -> Kept:
+        """Append to a copy that has so many bytes; how it is then. StaleDriver if another holds the node."""
         with self.changed:
-            copies = self._reached(name).copies
-            if text and len(copies.get(copy, b"")) == at:
-                copies[copy] = copies.get(copy, b"") + text
+            node = self._reached(name)
+            copies, launcher = node.copies, node.launcher
+            if piece.text and (launcher.generation, launcher.owner) != (piece.generation, piece.owner):
+                raise self.stale(name)
+            if piece.text and len(copies.get(copy, b"")) == piece.at:
+                copies[copy] = copies.get(copy, b"") + piece.text
             kept = copies.get(copy, b"")
             return Kept(size=len(kept), end=kept[-SUM - 1 :])
 

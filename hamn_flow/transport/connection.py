@@ -78,13 +78,24 @@ class Kept:
     end: bytes = b""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Text to be appended to a copy where it has `at` bytes, by who holds the node at that generation."""
+
+    at: int = 0
+    text: bytes = b""
+    generation: int = 0
+    owner: str = ""  # as `Owner.text`
+
+
 class Keeping(Protocol):
-    """What a node says of a copy that was sent to it; asked for when it is needed."""
+    """What a node says of a piece that was sent to it; asked for when it is needed."""
 
     def __call__(self, seconds: float) -> Kept | None:
         """The copy as it is then; None if nothing was said in so many seconds.
 
-        LookFailed if the node could not keep it, Unreachable if the link was lost.
+        LookFailed if the node could not keep it, StaleDriver if it obeys another driver, Unreachable if the link was
+        lost.
         """
         ...
 
@@ -140,11 +151,11 @@ class Connection(Protocol):
         """Send TERM or KILL to the job's process group."""
         ...
 
-    def keep(self, copy: str, at: int, text: bytes) -> Keeping:
-        """Send a piece of a copy, to be appended where it has `at` bytes, and not wait for the answer.
+    def keep(self, copy: str, piece: Piece) -> Keeping:
+        """Send a piece of a copy, and do not wait for the answer.
 
-        It is on the node's disk before anything is launched that is sent after it. Where the copy has another size
-        nothing is changed; an empty piece asks how it is.
+        It is on the node's disk before anything is launched that is sent after it. Where the copy has another size, or
+        the node another holder, nothing is changed; an empty piece asks how the copy is.
         """
         ...
 

@@ -17,7 +17,7 @@ from typing import Protocol
 from hamn_flow.errors import HamnError, LookFailed, OutcomeUnknown, Refused, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.transport import wire
-from hamn_flow.transport.connection import Held, Hello, Keeping, Kept, Owner
+from hamn_flow.transport.connection import Held, Hello, Keeping, Kept, Owner, Piece
 
 STREAM_TIMEOUT = 30.0  # seconds for one read or write of a stream; a read may be repeated, a write may not
 
@@ -209,9 +209,10 @@ class Session:
         if not isinstance(question.reply, wire.Signalled):
             raise self._unfit(question)
 
-    def keep(self, copy: str, at: int, text: bytes) -> Keeping:
+    def keep(self, copy: str, piece: Piece) -> Keeping:
         """Send a piece of a copy; the answer is heard when it is asked for."""
-        _, question = self._put(wire.Keep(copy=copy, at=at, text=text))
+        request = wire.Keep(copy=copy, at=piece.at, text=piece.text, generation=piece.generation, owner=piece.owner)
+        _, question = self._put(request)
 
         def kept(seconds: float) -> Kept | None:
             try:
@@ -400,6 +401,8 @@ class Session:
         match question.reply:
             case Kept() as kept:
                 return kept
+            case wire.Stale(generation=present, owner=holder):
+                raise StaleDriver(f"{self._node} obeys generation {present} of {holder or 'nobody'} now", hint=_RESUME)
             case wire.Failed(reason=reason):
                 raise LookFailed(f"{self._node} cannot keep copies of journals: {reason.strip()}")
         raise self._unfit(question)

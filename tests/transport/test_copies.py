@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from hamn_flow.errors import Unreachable
+from hamn_flow.errors import StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Key, NodeName
-from hamn_flow.transport.connection import Connection, Kept, Owner
+from hamn_flow.transport.connection import Connection, Kept, Owner, Piece
 from tests.claiming import claim
 from tests.transport.conftest import Dial
 
@@ -17,14 +18,16 @@ LINE = b"x" * 64 + b"\n"
 LONG = 60.0
 
 
-def kept(node: Connection, at: int, text: bytes) -> Kept:
-    said = node.keep("k7m2qx", at, text)(LONG)
+def kept(node: Connection, at: int, text: bytes, *, owner: Owner = OWNER) -> Kept:
+    piece = Piece(at=at, text=text, generation=node.held().generation, owner=owner.text)
+    said = node.keep("k7m2qx", piece)(LONG)
     assert said is not None
     return said
 
 
 def test_a_piece_is_appended_only_where_the_copy_has_the_size_that_was_said(dial: Dial, base: Path) -> None:
     node, other = dial(), dial()
+    claim(node, OWNER)
     assert (node.copies(), node.fetch("k7m2qx")) == ((), b"")
     assert kept(node, 0, b"one " + LINE) == Kept(size=69, end=LINE)
     assert kept(node, 0, b"again " + LINE) == Kept(size=69, end=LINE)
@@ -40,7 +43,7 @@ def test_it_is_there_before_what_is_launched_after_it(node: Connection, base: Pa
     size = 0
     for number in range(20):
         piece = b"%d\n" % number * 9000
-        said = node.keep("k7m2qx", size, piece)
+        said = node.keep("k7m2qx", Piece(at=size, text=piece, generation=generation, owner=OWNER.text))
         key = Key(f"k{number}")
         read = Command(node=NodeName("mn1"), argv=("wc", "-c", str(base / "copies" / "k7m2qx.copy")))
         node.launch(key, read, generation=generation, owner=OWNER)
@@ -51,7 +54,28 @@ def test_it_is_there_before_what_is_launched_after_it(node: Connection, base: Pa
         assert said(0.0) == Kept(size=size, end=piece[-65:]), "it was said before the launch was"
 
 
+def test_a_driver_that_was_taken_over_adds_nothing_to_it(dial: Dial) -> None:
+    """Also while it is read: what the heir reads after its claim is all that there will be of the other one."""
+    driver, heir = dial(), dial()
+    for turn in range(20):
+        run, text = f"k{turn}", bytes([65 + turn]) * 30_000 + b"\n"
+        generation = claim(driver, OWNER)
+        pieces = [
+            Piece(at=number * len(text), text=text, generation=generation, owner=OWNER.text) for number in range(9)
+        ]
+        sent = [driver.keep(run, piece) for piece in pieces]
+        claim(heir, Owner(run=run, driver="heir"))
+        read = heir.fetch(run)
+        said: list[Kept | None] = []
+        for keeping in sent:
+            with suppress(StaleDriver):
+                said.append(keeping(LONG))
+        assert heir.fetch(run) == read
+        assert len(read) == len(said) * len(text)
+
+
 def test_a_copy_set_aside_stays_under_another_name(node: Connection, base: Path) -> None:
+    claim(node, OWNER)
     for text in (b"first\n", b"second\n"):
         kept(node, 0, text)
         node.set_aside("k7m2qx")
@@ -63,6 +87,7 @@ def test_a_copy_set_aside_stays_under_another_name(node: Connection, base: Path)
 
 def test_a_node_that_cannot_keep_it_says_so(node: Connection, base: Path) -> None:
     (base / "copies").touch()
+    claim(node, OWNER)
     with pytest.raises(Unreachable, match="copies is not a folder of user"):
         kept(node, 0, b"text\n")
     with pytest.raises(Unreachable, match="a field that it cannot have"):

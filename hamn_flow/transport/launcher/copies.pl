@@ -1,5 +1,8 @@
 # Copies of the journals of runs: text that is only ever appended to, and on the disk before the answer is given.
 #
+# Only by who holds the node: a piece is appended, and the generation looked at, under a lock on the file, which who
+# reads it takes as well. So who claims the node and then reads a copy has all that will ever be in it but his own.
+#
 # They outlive a boot, unlike what jobs.pl keeps: /var/lib/hamn-flow/copies/RUN.copy, for others than root in their state
 # folder, and below BASE where that is given.
 
@@ -20,11 +23,15 @@ sub path_of_copy {
 }
 
 sub keep {
-    my ( $id, $copy, $at, $text ) = @_;
+    my ( $id, $copy, $at, $text, $generation, $owner ) = @_;
     my $path = path_of_copy($copy);
+    return kept( $id, $path ) if $text eq '';
     my $fresh = !-e $path;
-    if ( $text ne '' && ( -s $path || 0 ) == $at ) {
-        sysopen my $file, $path, Fcntl::O_WRONLY() | Fcntl::O_APPEND() | Fcntl::O_CREAT(), 0600 or die "$path: $!\n";
+    sysopen my $file, $path, Fcntl::O_WRONLY() | Fcntl::O_APPEND() | Fcntl::O_CREAT(), 0600 or die "$path: $!\n";
+    flock $file, Fcntl::LOCK_EX() or die "$path: $!\n";
+    my ( $present, $holder ) = generation();
+    return answer( 'stale', $id, $present, $holder ) if $present != $generation || $holder ne $owner;
+    if ( ( -s $file || 0 ) == $at ) {
         if ( !eval { write_all( $file, $text ); $file->sync or die "$path: $!\n" } ) {
             my $reason = $@;
             truncate $file, $at;
@@ -56,6 +63,7 @@ sub fetch {
     my ( $id, $copy ) = @_;
     my $path = path_of_copy($copy);
     if ( open my $file, '<', $path ) {
+        flock $file, Fcntl::LOCK_SH() or die "$path: $!\n";
         while ( sysread $file, my $piece, PIECE ) { answer( 'output', $id, 1, $piece ) }
     }
     elsif ( !$!{ENOENT} ) { die "$path: $!\n" }

@@ -74,11 +74,13 @@ class Cancel:
 
 @dataclass(frozen=True, kw_only=True)
 class Keep:
-    """Append to a copy of a run's journal, if it has so many bytes; answered by `Kept`."""
+    """Append to a copy of a run's journal, if it has so many bytes; answered by `Kept`, or `Stale`."""
 
     copy: str
     at: int
     text: bytes
+    generation: int
+    owner: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import pytest
 from hamn_flow.lab import control
 from hamn_flow.lab.network import BRIDGE
 from hamn_flow.lab.place import Lab
+from tests.lab.proofs import hostlog
 from tests.lab.proofs.driving import Begin
 from tests.lab.proofs.pair import Pair
 
@@ -19,6 +20,7 @@ def pair(lab: Lab) -> Pair:
     """The lab's pair, one of whose hosts is active."""
     pair = Pair(lab=lab)
     pair.recover()
+    hostlog.install(lab)
     return pair
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.lab.proofs import hostlog
 from tests.lab.proofs.pair import Pair
 from tests.lab.proofs.traces import jobs
 
@@ -42,8 +43,12 @@ def state(story: Story, step: str) -> str:
 
 
 def assert_once(pair: Pair, story: Story) -> None:
-    """No key was used twice, and of each command that a host knows, the journal has the end that it really had."""
+    """No key was used twice, and of each command that a host knows, the journal has the end that it really had.
+
+    By the journal, by the folders of the launcher, and by the log that the hosts keep themselves.
+    """
     told = {each["key"]: each for each in commands(story)}
+    hostlog.assert_launched_once(pair.lab, story["id"], set(told))
     assert len(told) == len(commands(story))
     for node in pair.powered():
         for key, end in jobs(pair, node, story["id"]).items():

@@ -128,6 +128,13 @@ class Pair:
         """The hosts that are on."""
         return [node for node in NODES if groups.leader(self.lab, node) is not None]
 
+    def holder(self, node: str) -> str:
+        """Who holds a host, as its launcher has it; empty if nobody does."""
+        root = Path(f"/proc/{groups.leader(self.lab, node)}/root")
+        owners = sorted(root.glob("run/hamn-flow/*/gen/*/owner"), key=lambda path: int(path.parent.name))
+        said = owners[-1].read_text() if owners else ""
+        return "" if said.startswith("- ") else said
+
     def recover(self) -> str:
         """From whatever a test left: both hosts on, no fault, no run open, one of them active with all of it; which."""
         for node in NODES:
@@ -138,6 +145,8 @@ class Pair:
         for run in json.loads(self.succeed("runs", "--json"))["runs"]:
             if run["ended_at"] is None:
                 self.succeed("abandon", run["id"], "--because", "the next test begins", "--yes")
+        if any(self.holder(node) for node in NODES):
+            self.succeed("release", "--because", "the next test begins", "--yes")
         with suppress(StepFailed):  # what lies on a file system that neither host has mounted is lifted at the end
             faults.lift_all(self.lab)
         active = self.active()
@@ -160,13 +169,13 @@ def wait_for(process: subprocess.Popen[str], seconds: float = 110.0) -> tuple[in
 
 
 def runs(pair: Pair, node: str, words: Sequence[str]) -> bool:
-    """Whether a host runs a program with these first words."""
+    """Whether a host runs a program with these first words, by whatever path."""
     for pid in groups.members(pair.lab, node):
         try:
-            said = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            program, *arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
         except OSError:
             continue
-        if tuple(said[: len(words)]) == tuple(words):
+        if (program.rpartition("/")[2], *arguments[: len(words) - 1]) == tuple(words):
             return True
     return False
 

@@ -16,7 +16,7 @@ import pytest
 from hamn_flow.journal import read
 from hamn_flow.lab.place import NODES
 from hamn_flow.model.run import Run
-from tests.lab.proofs import served, timeline, traces
+from tests.lab.proofs import hostlog, served, timeline, traces
 from tests.lab.proofs.pair import STARTED, Pair
 from tests.lab.proofs.standing import watched
 
@@ -69,6 +69,7 @@ def assert_nothing_ran_twice(pair: Pair, run: Run) -> None:
 
     Or it was refused, where its driver was killed just before the node looked at the generation; then nothing ran.
     """
+    hostlog.assert_launched_once(pair.lab, run.summary.id, {str(row.key) for row in run.commands})
     texts = {str(row.key): (str(row.node), row.text) for row in run.commands}
     unknown = {str(row.key) for row in run.commands if row.status is None}
     did: Counter[tuple[str, str]] = Counter()

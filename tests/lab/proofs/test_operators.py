@@ -61,7 +61,10 @@ def test_what_a_person_does_meanwhile_is_seen(pair: Pair, tmp_path: Path) -> Non
 
 
 def test_a_second_operator(pair: Pair, begin: Begin, tmp_path: Path) -> None:
-    """By the same journal nothing is begun; by another one the hosts obey the newer driver, and say so to the older."""
+    """Nothing is begun beside a driver, by whatever journal; if its nodes are given up, they obey the newer one.
+
+    They say so to the older, which halts.
+    """
     here, there = pair.roles()
     other = ("--journal", str(tmp_path / "journal.db"))
 
@@ -76,8 +79,13 @@ def test_a_second_operator(pair: Pair, begin: Begin, tmp_path: Path) -> None:
             ended = pair.flow(*words, "--yes")
             assert ended.returncode == Busy.exit_status, ended.stdout + ended.stderr
             assert f"process {driver.pid} on " in ended.stderr
+        ended = pair.flow(*other, "start", "deactivate", f"node={here}", "--yes")
+        assert ended.returncode == Busy.exit_status, ended.stdout + ended.stderr
+        assert f"is held by another driver: run {pair.last_run()['id']}" in " ".join(ended.stderr.split())
+        pair.succeed(*other, "release", "--because", "the other operator is away", "--yes")
         second = begin(*other, "start", "deactivate", f"node={here}", "--yes")
-        until(lambda: "systemctl stop xcatd" in others_commands())
+        until(lambda: "still runs a command of an earlier driver" in pair.flow(*other, "show").stdout)
+        assert others_commands() == []
         stop.open()
         status, said = wait_for(driver)
         assert status == Busy.exit_status, said
