@@ -65,8 +65,11 @@ def _key(path: Path) -> str:
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[Sshd]:
-    """A server until the end of the block; OSError or TimeoutError if it does not start."""
+def serving(directory: Path, *, home: Path | None = None) -> Iterator[Sshd]:
+    """A server until the end of the block; OSError or TimeoutError if it does not start.
+
+    `home`: where its shells look for what they read at their start; by default in the user's own.
+    """
     if PROGRAM is None:
         raise FileNotFoundError("sshd is not installed")
     if os.geteuid() == 0:
@@ -82,6 +85,7 @@ def serving(directory: Path) -> Iterator[Sshd]:
         f"ListenAddress {LOOPBACK}\nPort {port}\nHostKey {directory}/host_key\nPidFile none\n"
         f"AuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\nUsePAM no\nPrintMotd no\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxStartups 100\n"
+        + (f"SetEnv HOME={home}\n" if home else "")
     )
     process = subprocess.Popen((PROGRAM, "-D", "-f", str(server.config), "-E", str(directory / "log")))
     try:
