@@ -7,9 +7,10 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,24 +41,31 @@ def durable_step_ms() -> dict[str, Any]:
 
 def _alternating(folder: Path) -> tuple[float, float]:
     """Both medians, measured turn by turn, so that what else the machine does falls on both."""
-    holder = Holder(pid=os.getpid(), host="mn1", user="root", since=_now(), what="bench")
     with (
-        drive(folder / "journal.db", holder=holder, clock=_now) as journal,
+        a_run(folder / "journal.db", RUNS) as commit,
         closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as bare,
     ):
-        steps = tuple(_planned(number) for number in range(RUNS))
-        journal.record(
-            RunPlanned(run=RUN, procedure="bench", cluster="c", cluster_path="c.toml", options={}, steps=steps),
-            RunBegun(run=RUN, direction=Direction.FORWARD, who="root", anew=True),
-        )
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             bare.execute(f"PRAGMA {pragma}")
         bare.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, text TEXT)")
         ours, theirs = [], []
-        for number, step in enumerate(steps):
-            ours.append(_milliseconds(lambda n=number, s=step: _step(journal, n, s.name)))  # type: ignore[misc]  # bound now
+        for number in range(RUNS):
+            ours.append(_milliseconds(partial(commit, number)))
             theirs.append(_milliseconds(lambda: _bare(bare)))
     return statistics.median(ours), statistics.median(theirs)
+
+
+@contextmanager
+def a_run(path: Path, steps: int) -> Iterator[Callable[[int], None]]:
+    """A journal with a run of so many steps, and what makes the two commits of one, by its number."""
+    planned = tuple(_planned(number) for number in range(steps))
+    holder = Holder(pid=os.getpid(), host="mn1", user="root", since=_now(), what="bench")
+    with drive(path, holder=holder, clock=_now) as journal:
+        journal.record(
+            RunPlanned(run=RUN, procedure="bench", cluster="c", cluster_path="c.toml", options={}, steps=planned),
+            RunBegun(run=RUN, direction=Direction.FORWARD, who="root", anew=True),
+        )
+        yield lambda number: _step(journal, number, planned[number].name)
 
 
 def _step(journal: Journal, number: int, step: str) -> None:
