@@ -18,7 +18,11 @@ def program() -> NoReturn:
 
     A second Ctrl-C leaves threads behind. Python would end them wherever they are as it takes itself down, and abort
     where one of them is within a library; so it is not taken down then. All that was said has been flushed.
+
+    What a command needs it imports when it is needed, and that is no garbage either (see `_loaded`): the collector
+    comes only every so many new objects, far more than by default.
     """
+    gc.set_threshold(50_000)
     status = main()
     if threading.active_count() > 1:
         os._exit(status)
