@@ -22,13 +22,14 @@ from bench import driver, peers
 from bench.awaited import Awaited
 from hamn_flow.errors import Busy
 from hamn_flow.journal import read
+from hamn_flow.model.events import RunBegun
 from hamn_flow.model.run import RunState
 from tests.waiting import until
 
 ROUNDS = 50  # of each experiment
 ROUNDS_DBOS = 5
 PATIENCE = 60.0  # seconds for a process to end
-LOITER = 5.0  # seconds in which a second process may begin the command again
+LOITER, LOITER_DBOS = 0.7, 5.0  # seconds in which the second process, once at work, may begin the command again
 
 ROOT = Path(__file__).parents[1]
 Round = Callable[[Path], int]
@@ -73,14 +74,15 @@ def second_process(folder: Path) -> int:
 
 
 def killed(folder: Path) -> int:
-    """The driver is killed while the command runs; another one resumes the run, and the command ends at any time."""
+    """The driver is killed while the command runs, and another one resumes the run while it still does."""
     awaited = Awaited(folder=folder)
     with _driver("start", awaited) as first:
         until(lambda: awaited.times > 0)
-        _pause()
+        time.sleep(random.uniform(0.0, 0.2))  # noqa: S311 - to come at any time, not to be secret
         first.kill()
     with _driver("resume", awaited) as second:
-        _pause()
+        until(lambda: _sittings(folder) == 2)
+        _loiter(awaited, LOITER)
         awaited.end()
         _ended(second, 0)
     return _counted(awaited)
@@ -92,7 +94,7 @@ def second_process_dbos(folder: Path) -> int:
     with _dbos("start", awaited) as first:
         until(lambda: awaited.times > 0)
         with _dbos("recover", awaited) as second:
-            _loiter(awaited)
+            _loiter(awaited, LOITER_DBOS)
             awaited.end()
             _demand(second.wait(PATIENCE) == first.wait(PATIENCE) == 0, "DBOS did not finish the workflow")
     return awaited.times
@@ -106,20 +108,21 @@ def killed_dbos(folder: Path) -> int:
         first.kill()
         first.wait(PATIENCE)
         with _dbos("recover", awaited) as second:
-            _loiter(awaited)
+            _loiter(awaited, LOITER_DBOS)
             awaited.end()
             _demand(second.wait(PATIENCE) == 0, "DBOS did not finish the workflow")
     return awaited.times
 
 
-def _pause() -> None:
-    """For what is to come at any time."""
-    time.sleep(random.uniform(0.0, 0.2))  # noqa: S311 - it need not be secret
+def _sittings(folder: Path) -> int:
+    """How many drivers have taken the run up."""
+    with read(driver.journal_of(folder)) as reader:
+        return sum(isinstance(event, RunBegun) for _, _, event in reader.events(driver.RUN))
 
 
-def _loiter(awaited: Awaited) -> None:
+def _loiter(awaited: Awaited, seconds: float) -> None:
     """Time for the command to be begun again."""
-    end = time.monotonic() + LOITER
+    end = time.monotonic() + seconds
     while awaited.times < 2 and time.monotonic() < end:
         time.sleep(0.02)
 
