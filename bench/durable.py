@@ -31,7 +31,7 @@ from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Resul
 from hamn_flow.model.run import Holder
 from hamn_flow.simulator import standard_cluster
 from hamn_flow.steps.step import Stage
-from hamn_flow.transport.connection import Hello, Owner
+from hamn_flow.transport.connection import Held, Hello, Keeping, Kept, Owner, Piece
 
 ROUNDS = 11
 STEPS = 80  # a round; as many as a planned failover has
@@ -118,10 +118,13 @@ class AtOnce:
         del command
         return Result(status=0)
 
-    def raise_generation(self, owner: Owner) -> int:
+    def held(self) -> Held:
+        """Nobody holds it."""
+        return self.hello.held
+
+    def claim(self, owner: Owner, over: Held) -> Held:
         """There is no other driver."""
-        del owner
-        return 1
+        return Held(generation=over.generation + 1, owner=owner.text)
 
     def launch(self, key: Key, command: Command, *, generation: int, owner: Owner) -> None:
         """Nothing needs to be done."""
@@ -137,6 +140,24 @@ class AtOnce:
 
     def cancel(self, key: Key, signal: str) -> None:
         """It is done."""
+
+    def keep(self, copy: str, piece: Piece) -> Keeping:
+        """It keeps no more than a copy's size."""
+        del copy
+        size = piece.at + len(piece.text)
+        return lambda _seconds: Kept(size=size)
+
+    def copies(self) -> tuple[str, ...]:
+        """It has none to show."""
+        return ()
+
+    def fetch(self, copy: str) -> bytes:
+        """The same."""
+        del copy
+        return b""
+
+    def set_aside(self, copy: str) -> None:
+        """There is none."""
 
     def close(self) -> None:
         """There is nothing to let go of."""
