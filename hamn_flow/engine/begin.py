@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from hamn_flow.catalog import Catalog, freeze, thaw
@@ -38,7 +38,7 @@ from hamn_flow.model.events import (
     RunPlanned,
     StepSettled,
 )
-from hamn_flow.model.pair import Cluster
+from hamn_flow.model.pair import Cluster, NodeSpec
 from hamn_flow.model.run import Decision, Direction, Run, RunState, StepState, of_stage
 from hamn_flow.steps.step import Stage, Step
 from hamn_flow.transport.connection import Connection, Held, Hello, Owner
@@ -62,41 +62,54 @@ def start(desk: Desk, procedure: str, options: Mapping[str, str], stages: Sequen
     while another run of this pair is open and has changed something (one that changed nothing is closed).
     """
     empty = may_start(desk)
-    world = desk.world
-    run = world.new_run_id()
-    planned_now = _planned(desk, procedure, options, run)
-    if stages and tuple(stages) != tuple(planned_now):
-        raise Refused(
-            "the pair has changed since this plan was shown; nothing was changed by this run",
-            hint="Type the command again to see the plan as it is now.",
+    run = desk.world.new_run_id()
+    with _planned(desk, procedure, options, run) as (going, planned_now):
+        if stages and tuple(stages) != tuple(planned_now):
+            raise Refused(
+                "the pair has changed since this plan was shown; nothing was changed by this run",
+                hint="Type the command again to see the plan as it is now.",
+            )
+        planned = RunPlanned(
+            run=run,
+            procedure=procedure,
+            cluster=going.cluster.name,
+            cluster_path=str(going.cluster.path.absolute()),
+            options=dict(options),
+            steps=tuple(freeze(step, stage) for stage in planned_now for step in stage.steps),
         )
-    planned = RunPlanned(
-        run=run,
-        procedure=procedure,
-        cluster=desk.cluster.name,
-        cluster_path=str(desk.cluster.path.absolute()),
-        options=dict(options),
-        steps=tuple(freeze(step, stage) for stage in planned_now for step in stage.steps),
-    )
-    for other in empty:
-        _abandon(desk, other, "it had changed nothing, and a new run was started")
-    begun = RunBegun(run=run, direction=Direction.FORWARD, who=world.who, anew=True)
-    desk.journal.record(planned, begun)
-    world.watch(planned)
-    world.watch(begun)
-    with _carrying(desk, run, Direction.FORWARD) as carrying, measuring(carrying.acting):
-        carrying.forward()
+        for other in empty:
+            _abandon(going, other, "it had changed nothing, and a new run was started")
+        begun = RunBegun(run=run, direction=Direction.FORWARD, who=going.world.who, anew=True)
+        going.journal.record(planned, begun)
+        going.world.watch(planned)
+        going.world.watch(begun)
+        with _carrying(going, run, Direction.FORWARD) as carrying, measuring(carrying.acting):
+            carrying.forward()
     return run
 
 
-def _planned(desk: Desk, procedure: str, options: Mapping[str, str], run: str) -> Sequence[Stage]:
+@contextmanager
+def _planned(
+    desk: Desk, procedure: str, options: Mapping[str, str], run: str
+) -> Iterator[tuple[Desk, Sequence[Stage]]]:
+    """The plan, and the same desk, which goes on with the links that were made for it."""
     looking = Links(cluster=desk.cluster, world=desk.world)
     try:
         looking.connect()
         looking.refuse_held(Owner(run=run, driver=desk.world.driver), desk.journal.drivers())
-        return stages_for(desk.catalog, procedure, options, looking.nodes.at_one_moment(), run)
+        stages = stages_for(desk.catalog, procedure, options, looking.nodes.at_one_moment(), run)
+        made = looking.hand_over()
     finally:
         looking.close()
+
+    def connect(spec: NodeSpec) -> Connection:
+        return made.pop(spec.name, None) or desk.world.connect(spec)
+
+    try:
+        yield replace(desk, world=replace(desk.world, connect=connect)), stages
+    finally:
+        for connection in made.values():
+            connection.close()
 
 
 def resume(desk: Desk, run: str, *, forward: bool = False) -> RunState:

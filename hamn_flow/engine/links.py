@@ -165,6 +165,13 @@ class Links:
         for node, (connection, _) in self._open.items():
             refuse_held(node, connection.hello.held, owner, former)
 
+    def hand_over(self) -> dict[NodeName, Connection]:
+        """The links that there are, to whoever goes on with them; they are not closed with these."""
+        self._closed = True
+        made = {node: connection for node, (connection, _) in self._open.items()}
+        self._open.clear()
+        return made
+
     def held(self) -> dict[NodeName, Held | Unreachable]:
         """How each node is held, or why it does not answer."""
         self.connect()

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import paramiko
 import tenacity
 
 from hamn_flow.errors import Refused, Unreachable, UntrustedHost
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.transport.child import Child
 from hamn_flow.transport.here import Here
+from hamn_flow.transport.quick_paramiko import paramiko, ready_for
 from hamn_flow.transport.session import STREAM_TIMEOUT, Session, program
 from hamn_flow.transport.wire import Bootstrap
 
@@ -101,10 +101,12 @@ class _Channel:
 def read_config(path: Path) -> paramiko.SSHConfig:
     """The user's SSH configuration, empty if there is none; Refused if it cannot be understood."""
     try:
-        return paramiko.SSHConfig.from_path(str(path))
+        text = path.read_text()
+        ready_for(text)
+        return paramiko.SSHConfig.from_text(text)
     except FileNotFoundError:
         return paramiko.SSHConfig()
-    except (OSError, paramiko.ConfigParseError) as error:
+    except (OSError, UnicodeDecodeError, paramiko.ConfigParseError) as error:
         raise Refused(f"{path} cannot be read: {error}") from error
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import paramiko
-
 from hamn_flow.errors import Unreachable, UntrustedHost
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.transport.here import Here
+from hamn_flow.transport.quick_paramiko import paramiko
 from hamn_flow.transport.ssh import dial, load_known_hosts, read_config, target_of
 
 

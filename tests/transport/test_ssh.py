@@ -111,6 +111,30 @@ def test_the_ssh_configuration_is_followed(sshd: Sshd, base: Path, tmp_path: Pat
     assert works(NodeSpec(name=NODE, address="192.0.2.1", ssh=Ssh(host="mn-alias")), here)
 
 
+def test_a_condition_by_a_program_is_understood(tmp_path: Path) -> None:
+    """paramiko asks invoke to run it, which is otherwise not imported at all, nor what comes with it."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from hamn_flow.model.pair import NodeSpec\n"
+        "from hamn_flow.transport.ssh import read_config, target_of\n"
+        "target = target_of(NodeSpec(name='mn1', address='mn-alias'), read_config(Path(sys.argv[1])))\n"
+        "print(target.port, 'invoke' in sys.modules)\n"
+    )
+
+    def said(text: str) -> str:
+        (tmp_path / "config").write_text(text)
+        argv = (sys.executable, "-c", program, str(tmp_path / "config"))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        ended = subprocess.run(
+            argv, check=True, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        return ended.stdout.strip()
+
+    assert said("Match host mn-alias\n  Port 2201\n") == "2201 False"
+    assert said('Match exec "false"\n  Port 1\nMatch host mn-alias exec "true"\n  Port 2202\n') == "2202 True"
+
+
 def test_a_proxy_jump_is_gone_through_and_its_host_keys_are_checked_too(sshd: Sshd, base: Path, tmp_path: Path) -> None:
     key = sshd.known_hosts.read_text().split(maxsplit=1)[1]
     text = (
