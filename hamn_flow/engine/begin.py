@@ -288,14 +288,22 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
         if before.boot_ids:
             links.connect()
         yield Carrying(acting=acting, steps=steps, new_boots=new_boots)
-        links.flush_copies()
-        if desk.journal.run(run).summary.state.ended:
-            links.give_up(f"run {run} has ended")
+        _let_go(desk, run, links)
     except HamnError:
-        links.flush_copies()
+        _let_go(desk, run, links)
         raise
     finally:
         links.close()
+
+
+def _let_go(desk: Desk, run: str, links: Links) -> None:
+    """At a halt or an end: the copies are brought up to it, and who changes nothing more holds no node."""
+    links.flush_copies()
+    stands = desk.journal.run(run)
+    if stands.summary.state.ended:
+        links.give_up(f"run {run} has ended")
+    elif not any(record.ours for record in stands.steps):
+        links.give_up(f"run {run} waits and has changed nothing")
 
 
 def _note_copy(desk: Desk, run: str, node: NodeName, reason: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hamn_flow.errors import StepFailed, Unreachable
+from hamn_flow.errors import Busy, StepFailed, Unreachable
 from hamn_flow.lab import faults
 from tests.lab.proofs.driving import Begin, assert_once, commands, state, with_policy
 from tests.lab.proofs.gate import DATABASE, gate
@@ -59,6 +59,9 @@ def test_one_that_dies_while_it_lets_go_is_not_taken_for_gone(pair: Pair, begin:
         driver = begin(*impatient, "start", STARTED, "--yes")
         stop.until_reached(driver)
         with powerless(pair, here, driver, f"{here}.stop.database"):
+            ended = pair.flow(*stranger, "start", "activate", f"node={there}", "--yes", timeout=LONG)
+            assert ended.returncode == Busy.exit_status, ended.stdout + ended.stderr
+            pair.succeed(*stranger, "release", there, "--because", "I was told to", "--yes")
             refused(pair, *stranger, "start", "activate", f"node={there}")
             assert pair.empty(there)
         pair.succeed("resume", "--yes")
