@@ -280,6 +280,38 @@ def check(ctx: typer.Context, *, json: Json = False) -> None:
     look.check(settings_of(ctx), as_json=json)
 
 
+@command(epilog="Example: hamn-flow verify planned-failover")
+def verify(
+    ctx: typer.Context,
+    procedure: Annotated[
+        str,
+        typer.Argument(metavar="[PROCEDURE]", autocompletion=procedures, help="A procedure's name; all if left out."),
+    ] = "",
+    options: Options = None,
+    *,
+    faults: Annotated[int, typer.Option(min=0, max=3, metavar="N", help="Search with at most so many faults.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Use so many processes at a time.")] = 2,
+    database: Annotated[
+        str, typer.Option(metavar="NAME", help="The database of the simulated pair, postgresql or sqlite.")
+    ] = "postgresql",
+    first: Annotated[bool, typer.Option("--first", help="End with the first violation that is found.")] = False,
+    json: Json = False,
+) -> None:
+    """Search every state that faults can lead a procedure to. On a simulated pair; no node is reached."""
+    from hamn_flow.cli import verifying
+
+    verifying.verify(
+        settings_of(ctx),
+        procedure,
+        options_of(options),
+        faults=faults,
+        jobs=jobs,
+        database=database,
+        first=first,
+        as_json=json,
+    )
+
+
 @command(epilog="Example: hamn-flow trust")
 def trust(
     ctx: typer.Context,

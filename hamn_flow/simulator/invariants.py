@@ -16,7 +16,8 @@ def violations(state: State) -> Iterator[str]:
         writers = [node.name for node in nodes if _writes(node, name)]
         if len(writers) > 1:
             yield f"{mount_point} is mounted for writing on {' and '.join(writers)}"
-    holders = [node.name for node in nodes if any(each.address == state.virtual_ip for each in node.addresses)]
+    holders = [str(node.name) for node in nodes if any(each.address == state.virtual_ip for each in node.addresses)]
+    holders += ["another host"] if state.virtual_ip in state.strangers else []
     if len(holders) > 1:
         yield f"the virtual IP {state.virtual_ip} is up on {' and '.join(holders)}"
     for daemon, what in _DAEMONS.items():

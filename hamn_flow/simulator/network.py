@@ -9,6 +9,7 @@ from hamn_flow.model.command import Result
 from hamn_flow.simulator.host import Host, Program, line, ok, refused
 from hamn_flow.simulator.state import Address, Node
 
+_STRANGER = 0x99
 ANY = "0.0.0.0"  # noqa: S104 - an address that is printed; nothing is bound to it here
 
 
@@ -143,28 +144,30 @@ def _has(node: Node, interface: str, address: str) -> bool:
     return any(held.interface == interface and held.address == address for held in node.addresses)
 
 
-def _answered_by(host: Host, address: str) -> Node | None:
-    """The other node, if it is up and holds the address: a host does not answer its own probes."""
+def _answered_by(host: Host, address: str) -> int:
+    """The number of who answers for the address, 0 for nobody: a host does not answer its own probes."""
     peer = host.state.peer_of(host.node)
-    return peer if peer.powered and any(held.address == address for held in peer.addresses) else None
+    if peer.powered and any(held.address == address for held in peer.addresses):
+        return peer.number
+    return _STRANGER if address in host.state.strangers else 0
 
 
 def _probe_iputils(host: Host, interface: str, address: str) -> Result:
     if interface not in host.node.promote_secondaries:
         return refused(2, f"arping: Device {interface} not available.\n")
-    peer = _answered_by(host, address)
+    who = _answered_by(host, address)
     head = f"ARPING {address} from {ANY} {interface}\n"
-    if peer is None:
+    if not who:
         return ok(f"{head}Sent 2 probes (2 broadcast(s))\nReceived 0 response(s)\n")
-    reply = f"Unicast reply from {address} [02:00:00:00:00:{peer.number:02X}]  0.612ms\n"
+    reply = f"Unicast reply from {address} [02:00:00:00:00:{who:02X}]  0.612ms\n"
     return refused(1, "", f"{head}{reply}Sent 1 probes (1 broadcast(s))\nReceived 1 response(s)\n")
 
 
 def _probe_habets(host: Host, address: str) -> Result:
-    peer = _answered_by(host, address)
-    if peer is None:
+    who = _answered_by(host, address)
+    if not who:
         return refused(1, "", _habets(address, 2, replies=0))
-    return ok(_habets(address, 2, replies=2, mac=f"02:00:00:00:00:{peer.number:02x}"))
+    return ok(_habets(address, 2, replies=2, mac=f"02:00:00:00:00:{who:02x}"))
 
 
 def _habets(address: str, sent: int, *, replies: int, mac: str = "") -> str:

@@ -241,6 +241,7 @@ class State:
     disks: dict[str, FileSystem]  # the shared file systems
     shared: dict[str, str]  # mount point -> the file system that belongs there
     virtual_ip: str
+    strangers: set[str] = field(default_factory=set)  # addresses that a third host has: it answers ARP, and no ping
     log: list[Executed] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)  # commands that no simulated program understood

@@ -1,0 +1,158 @@
+"""The search: from the first scene on, every course from every scene, in waves.
+
+A wave's tasks know what the waves before it found, and nothing of each other: so the same is found however many of
+them are carried out at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from hamn_flow.model.run import RunState
+from hamn_flow.search.acts import FORWARD, RESUME, ROLLBACK, Act, Case, activate
+from hamn_flow.search.course import Course, Share
+from hamn_flow.search.found import Edge, Found
+from hamn_flow.search.judgement import Judgement, judge, stuck, violated
+from hamn_flow.search.likeness import journal_likeness, name_of, nodes_likeness
+from hamn_flow.search.safety import cleared_up, standing
+from hamn_flow.search.scene import Scene, empty_journal, journal_of
+from hamn_flow.search.tasks import Task, side_by_side
+
+_SHARES = 8  # of a course's positions, each by a task of its own
+_COURSES = 12  # by a task, where the courses are short
+_TASKS = 8  # in a wave
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leg:
+    """A course to be followed: from which state, by what a person types, with how many faults left."""
+
+    state: str
+    act: Act
+    faults: int
+
+
+@dataclass(kw_only=True)
+class Search:
+    """A search of one case; `jobs` tasks at a time."""
+
+    case: Case
+    jobs: int
+    root: str
+    found: Found
+    first: bool = False  # whether it ends with the first violation
+    explored: dict[str, int] = field(default_factory=dict)  # the states whose courses were followed, for so many faults
+
+    @classmethod
+    def of(cls, case: Case, scene: Scene, *, jobs: int, first: bool = False) -> Search:
+        """A search from this scene on."""
+        found = Found()
+        root = _take_in(found, case, scene)
+        return cls(case=case, jobs=jobs, root=root, found=found, first=first)
+
+    def judged(self, faults: int) -> Judgement:
+        """The whole search, with at most so many faults, and what it comes to."""
+        for number in range(faults + 1):  # what few faults break is found first, and told by the shortest trace
+            if not self._over:
+                self.explore(number)
+        if not self._over:
+            self.activate_from(stuck(self.found))
+        return judge(self.case.procedure, self.found, self.root, self.explored)
+
+    def explore(self, faults: int) -> None:
+        """Every course from every state that is reached with at most so many faults."""
+        explored = self.explored
+        self.found.reach(self.root, faults)
+        due = [self.root]
+        while due and not self._over:
+            legs: list[Leg] = []
+            for state in due:
+                explored[state] = self.found.reached[state]
+                legs += [Leg(state=state, act=act, faults=explored[state]) for act in self._acts(state)]
+                self._clear_up(state)
+            self._follow(legs)
+            due = [state for state in self.found.standings if self.found.reached[state] > explored.get(state, -1)]
+
+    def activate_from(self, states: Sequence[str]) -> None:
+        """What comes of giving up the run and activating either node, without a fault."""
+        empty = empty_journal()
+        legs: list[Leg] = []
+        for state in states:
+            scene = self.found.scenes[state]
+            given_up = _take_in(self.found, self.case, Scene.packed(scene.state(), empty, scene.by_hand))
+            self.found.reach(given_up, 0)
+            edge = Edge(source=state, target=given_up, text="hamn-flow abandon", act="hamn-flow abandon", calm=True)
+            if edge in self.found.edges:
+                continue
+            self.found.edges[edge] = None
+            names = [spec.name for spec in self.case.cluster.nodes]
+            legs += [Leg(state=given_up, act=activate(name), faults=0) for name in names]
+        self._follow(list({(leg.state, leg.act.text): leg for leg in legs}.values()))
+
+    @property
+    def _over(self) -> bool:
+        return self.first and violated(self.found, self.root)
+
+    def _acts(self, state: str) -> Iterator[Act]:
+        """What a person may type there."""
+        at = self.found.standings[state]
+        if at.state is None:
+            yield self.case.start
+        elif at.state is RunState.DONE:
+            yield ROLLBACK
+        elif not at.state.ended:
+            yield RESUME
+            yield ROLLBACK if at.forward else FORWARD
+
+    def _clear_up(self, state: str) -> None:
+        """The state after a person has cleared up, if there is something to clear up."""
+        at, scene = self.found.standings[state], self.found.scenes[state]
+        if not (at.off or at.in_the_way):
+            return
+        nodes = scene.state()
+        cleared_up(nodes, scene.by_hand)
+        target = _take_in(self.found, self.case, Scene.packed(nodes, scene.saved_journal()))
+        self.found.reach(target, self.found.reached[state])
+        text = "; ".join(
+            (*(f"a person boots {node}" for node in at.off), *(f"a person ends that {one}" for one in at.in_the_way))
+        )
+        self.found.edges[Edge(source=state, target=target, text=text, act=text, calm=True)] = None
+
+    def _follow(self, legs: Sequence[Leg]) -> None:
+        """Long courses, with faults left, by shares of their positions; short ones by several to a task."""
+        tasks: list[Task] = []
+        for leg in legs:
+            if leg.faults:
+                tasks += [partial(self._courses, [leg], Share(first=first, of=_SHARES)) for first in range(_SHARES)]
+        short = [leg for leg in legs if not leg.faults]
+        tasks += [partial(self._courses, short[at : at + _COURSES], Share()) for at in range(0, len(short), _COURSES)]
+        for at in range(0, len(tasks), _TASKS):
+            for found in side_by_side(tasks[at : at + _TASKS], self.jobs):
+                self.found.take(found)
+            if self._over:
+                return
+
+    def _courses(self, legs: Sequence[Leg], share: Share) -> Found:
+        """Follow courses one after the other, in a process of their own."""
+        found = Found()
+        for leg in legs:
+            scene = self.found.scenes[leg.state]
+            course = Course(
+                case=self.case, scene=scene, act=leg.act, at=leg.state, faults=leg.faults, known=self.found, share=share
+            )
+            self.found.know(course.found)
+            found.take(course.follow())
+            self.found.know(found)
+        return found
+
+
+def _take_in(found: Found, case: Case, scene: Scene) -> str:
+    """The state that a scene is."""
+    state, journal = scene.state(), journal_of(scene.saved_journal())
+    name = name_of("at rest", nodes_likeness(state, scene.by_hand), journal_likeness(journal.connection, state))
+    if name not in found.standings:
+        found.scenes[name] = scene
+        found.standings[name] = standing(case.cluster, state, journal, scene.by_hand)
+    return name

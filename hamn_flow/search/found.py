@@ -1,0 +1,89 @@
+"""What a search has found so far: states, the edges between them, and what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hamn_flow.search.scene import Scene, Standing
+
+
+class Edge(NamedTuple):
+    """From one state to the next, and what happened in between; `calm` if no fault did.
+
+    `act` is what a person typed, where the edge leaves a state without a driver.
+    """
+
+    source: str
+    target: str
+    text: str
+    act: str
+    calm: bool
+
+
+class Broken(NamedTuple):
+    """A promise that is broken after a state, and what happened in between."""
+
+    source: str
+    text: str
+    sentence: str
+
+
+@dataclass(kw_only=True)
+class Found:
+    """Ordered, so that the same search finds the same in the same order. `reached`: with so many faults left."""
+
+    reached: dict[str, int] = field(default_factory=dict)
+    edges: dict[Edge, None] = field(default_factory=dict)
+    scenes: dict[str, Scene] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    broken: dict[Broken, None] = field(default_factory=dict)
+
+    def reach(self, state: str, faults: int) -> None:
+        """A state was reached with so many faults left."""
+        self.reached[state] = max(faults, self.reached.get(state, -1))
+
+    def know(self, other: Found) -> None:
+        """Which states another one reached, and not how."""
+        for state, faults in other.reached.items():
+            self.reach(state, faults)
+        self.standings |= other.standings
+
+    def take(self, other: Found) -> None:
+        """All that another one found."""
+        for state, faults in other.reached.items():
+            self.reach(state, faults)
+        self.edges |= other.edges
+        for state, scene in other.scenes.items():
+            self.scenes.setdefault(state, scene)
+        for state, standing in other.standings.items():
+            self.standings.setdefault(state, standing)
+        self.broken |= other.broken
+
+
+def parents(edges: Mapping[Edge, None], root: str) -> dict[str, Edge]:
+    """For each state but the root, the edge by which it is reached in the fewest, without a fault if there is one."""
+    out: dict[str, list[Edge]] = {}
+    for edge in sorted(edges, key=lambda edge: not edge.calm):
+        out.setdefault(edge.source, []).append(edge)
+    before: dict[str, Edge] = {}
+    wave = [root]
+    while wave:
+        following: list[str] = []
+        for state in wave:
+            for edge in out.get(state, ()):
+                if edge.target != root and edge.target not in before:
+                    before[edge.target] = edge
+                    following.append(edge.target)
+        wave = following
+    return before
+
+
+def depth(edges: Mapping[Edge, None], root: str) -> int:
+    """How many edges away the farthest state is."""
+    before = parents(edges, root)
+    far = {root: 0}
+    for state, edge in before.items():  # in the order in which they were reached
+        far[state] = far[edge.source] + 1
+    return max(far.values())

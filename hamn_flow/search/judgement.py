@@ -1,0 +1,175 @@
+"""What a search's states come to: which of them lead nowhere, which wait for a person, and what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from hamn_flow.model.run import RunState
+from hamn_flow.search.found import Found, depth, parents
+from hamn_flow.search.scene import Standing
+
+_OFTEN = 4  # a person types the same again so many times: the first resume may only say what to look for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """What is broken, and the shortest way there: what a person typed, the commands, and what went wrong."""
+
+    sentence: str
+    trace: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a search of one procedure has come to."""
+
+    procedure: str
+    states: int
+    edges: int
+    depth: int
+    violations: tuple[Violation, ...]
+    waiting_for_person: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map:
+    """The ways without a fault: from each state without a driver by what is typed, from the others as they go on."""
+
+    found: Found
+    ways: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def of(cls, found: Found) -> Map:
+        """The first way that was found of each kind."""
+        ways: dict[str, dict[str, str]] = {}
+        for edge in found.edges:
+            if edge.calm:
+                ways.setdefault(edge.source, {}).setdefault(edge.act, edge.target)
+        return cls(found=found, ways=ways)
+
+    def end(self, state: str, act: str) -> str:
+        """The state without a driver that typing this leads to; empty if it is not known."""
+        at = self.ways.get(state, {}).get(act, "")
+        passed: set[str] = set()
+        while at and at not in self.found.standings and at not in passed:
+            passed.add(at)
+            at = self.ways.get(at, {}).get("", "")
+        return at if at in self.found.standings else ""
+
+    def typed(self, state: str, act: str) -> str:
+        """Where it ends if it is typed until it ends or no longer changes anything."""
+        for _ in range(_OFTEN):
+            following = self.end(state, act)
+            if not following or following == state:
+                return following
+            state = following
+            if self.found.standings[state].state in {RunState.DONE, RunState.ROLLED_BACK}:
+                break
+        return state
+
+    def acts(self, state: str) -> Iterator[str]:
+        """What may be typed there, a person's own deeds left out."""
+        return (act for act in self.ways.get(state, {}) if act.startswith("hamn-flow "))
+
+    def leads_to_one(self, *, persons: bool) -> frozenset[str]:
+        """The states without a driver from which one active node is reached; `persons`: also by clearing up."""
+        backwards: dict[str, list[str]] = {}
+        for state in self.found.standings:
+            for act in self.ways.get(state, {}):
+                if persons or act.startswith("hamn-flow "):
+                    backwards.setdefault(self.end(state, act), []).append(state)
+        good = [state for state, at in self.found.standings.items() if at.active]
+        reached = set(good)
+        while good:
+            for state in backwards.get(good.pop(), ()):
+                if state not in reached:
+                    reached.add(state)
+                    good.append(state)
+        return frozenset(reached)
+
+
+def stuck(found: Found) -> tuple[str, ...]:
+    """The states without a driver from which nothing that was tried without a fault leads to one active node."""
+    good = Map.of(found).leads_to_one(persons=False)
+    return tuple(state for state in found.standings if state not in good)
+
+
+def violated(found: Found, root: str) -> bool:
+    """Whether anything is broken as far as the search has come."""
+    way = Map.of(found)
+    return bool(found.broken) or any(True for state in found.standings for _ in _wrong(way, root, state))
+
+
+def judge(procedure: str, found: Found, root: str, states: Iterable[str]) -> Judgement:
+    """The judgement of a search that has ended; `states`: those without a driver whose courses were followed."""
+    way = Map.of(found)
+    before = parents(found.edges, root)
+
+    def trace(state: str) -> tuple[str, ...]:
+        told: list[str] = []
+        while state in before:
+            told.append(before[state].text)
+            state = before[state].source
+        return tuple(text for text in reversed(told) if text)
+
+    violations: dict[str, Violation] = {}
+    for one in sorted(found.broken, key=lambda one: len(trace(one.source))):
+        told = (*trace(one.source), one.text)
+        violations.setdefault(
+            one.sentence, Violation(sentence=one.sentence, trace=tuple(text for text in told if text))
+        )
+    waiting: set[str] = set()
+    alone, helped = way.leads_to_one(persons=False), way.leads_to_one(persons=True)
+    for state in states:
+        at = found.standings[state]
+        for sentence in _wrong(way, root, state):
+            violations.setdefault(sentence, Violation(sentence=sentence, trace=trace(state)))
+        if state not in helped:
+            sentence = f"nothing leads to one active node any more{_at(at)}"
+            violations.setdefault(sentence, Violation(sentence=sentence, trace=trace(state)))
+        elif state not in alone:
+            waiting.add(_reason(at))
+    return Judgement(
+        procedure=procedure,
+        states=len(found.reached),
+        edges=len(found.edges),
+        depth=depth(found.edges, root),
+        violations=tuple(violations.values()),
+        waiting_for_person=tuple(sorted(waiting)),
+    )
+
+
+def _at(at: Standing) -> str:
+    return f", at {at.step}" if at.step else ""
+
+
+def _reason(at: Standing) -> str:
+    reasons = (*(f"{node} is off" for node in at.off), *at.in_the_way)
+    return f"{at.step or 'between two steps'}: {', '.join(reasons) or 'it is not known how it stands'}"
+
+
+def _wrong(way: Map, root: str, state: str) -> Iterator[str]:
+    """What is said of a run and is not so; and a run that cannot go on though nothing is in its way."""
+    standings = way.found.standings
+    at = standings[state]
+    start = next(way.acts(root), "")
+    done = standings.get(way.end(root, start))
+    if at.digest and at.state is RunState.ROLLED_BACK and at.digest != standings[root].digest:
+        yield "a run is rolled back, and the pair is not as it was before it"
+    if at.digest and at.state is RunState.DONE and done and done.state is RunState.DONE and at.digest != done.digest:
+        yield "a run is done, and the pair is not as it is after one that nothing disturbed"
+    if not at.digest or at.off or at.state is None or at.state.ended:
+        return
+    for act, goal in (
+        ("hamn-flow resume", RunState.DONE if at.forward else RunState.ROLLED_BACK),
+        ("hamn-flow rollback", RunState.ROLLED_BACK),
+        ("hamn-flow resume --forward", RunState.DONE),
+    ):
+        if act in way.ways.get(state, {}):
+            end = way.typed(state, act)
+            if end and standings[end].state is not goal:
+                halted = standings[end].step
+                yield f"nothing is in the way, and {act} does not get to its end" + (
+                    f": it waits at {halted}" if halted else ""
+                )

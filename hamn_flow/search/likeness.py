@@ -1,0 +1,111 @@
+"""When two states are one: equal in all that can influence what follows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import sys
+from collections.abc import Iterable
+from functools import cache
+
+from hamn_flow.model.command import JobState, Key
+from hamn_flow.model.run import RunState, StepState
+from hamn_flow.search.safety import BOOTS
+from hamn_flow.search.scene import ByHand
+from hamn_flow.simulator.digest import picture
+from hamn_flow.simulator.state import KeyedJob, Node, State
+
+_REMADE = ("/etc/dhcp/dhcpd.conf", "/etc/conserver.cf", "/etc/resolv.conf")
+_OPEN = frozenset({StepState.BEGUN, StepState.IN_DOUBT, StepState.FAILED})
+
+
+def name_of(*parts: object) -> str:
+    """A short name: equal for equal parts."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def nodes_likeness(state: State, by_hand: Iterable[ByHand] = ()) -> str:
+    """The nodes: what the simulator's digest has, what it leaves out as made anew, jobs that run, and boots."""
+    more = [_more(node) for node in state.nodes.values()]
+    return name_of(picture(state), more, sorted(state.strangers), [(one.node, one.mount_point) for one in by_hand])
+
+
+def _more(node: Node) -> list[object]:
+    return [
+        node.boots > BOOTS,
+        node.zones,
+        node.leases,
+        [node.root.files[path].content for path in _REMADE if path in node.root.files],
+        [unit.id for unit in node.units.values() if unit.restart_due or unit.due],
+        sorted(_job(key, job) for key, job in node.launcher.jobs.items() if job.state is JobState.RUNNING),
+    ]
+
+
+def _job(key: Key, job: KeyedJob) -> tuple[str, str, bool]:
+    _, position, _, number = key.split("-")
+    return position, number, job.command is not None
+
+
+_RUN = "SELECT state, direction, checkpoint, back_to FROM runs"
+_STEPS = (
+    "SELECT name, kind, state, completed > 0, acted, seen, direction, failures, attempts > 0 FROM steps "
+    "ORDER BY position"
+)
+# Of commands, those whose end is open, and those of what a step that is under way tried last.
+_COMMANDS = (
+    "SELECT s.kind, c.key, c.ended_at IS NULL, c.status, c.step, c.command, c.direction, c.text FROM commands c "
+    "JOIN steps s ON s.name = c.step WHERE c.ended_at IS NULL "
+    "OR (s.state IN ('begun', 'in_doubt', 'failed') AND c.intent = s.intents) ORDER BY c.number"
+)
+_DECISIONS = "SELECT DISTINCT kind, step, direction FROM decisions ORDER BY 1, 2, 3"
+
+
+def journal_likeness(connection: sqlite3.Connection, state: State) -> str:
+    """The journal, without times, texts and numbers that only name; and what the nodes know of its open commands."""
+    boots = {node.name: node.boot_id for node in state.nodes.values()}
+    jobs = {key: job for node in state.nodes.values() for key, job in node.launcher.jobs.items()}
+    runs = _rows(connection, _RUN)
+    waits = any(row[0] == RunState.WAITING for row in runs)
+    return name_of(
+        runs,
+        [_step(row, waits=waits) for row in connection.execute(_STEPS)],
+        [like for row in connection.execute(_COMMANDS) if (like := _command(row, jobs))],
+        _rows(connection, _DECISIONS),
+        [
+            (node, boots[node] == known)
+            for node, known in connection.execute("SELECT node, boot_id FROM nodes ORDER BY 1")
+        ],
+    )
+
+
+def _step(row: sqlite3.Row, *, waits: bool) -> tuple[object, ...]:
+    """How often it was tried, and which way last, counts while a step is under way.
+
+    Where the run waits, all tries begin anew, and the way counts only for what is done once in a run.
+    """
+    name, kind, state, changed, acted, seen, *tried = row
+    if state not in _OPEN:
+        return name, "pending" if state == StepState.UNDONE else state, changed, acted, seen
+    if waits:
+        return name, "open", changed, acted, seen, tried[0] if _once(kind) else ""
+    return name, state, changed, acted, seen, *tried
+
+
+def _command(row: sqlite3.Row, jobs: dict[Key, KeyedJob]) -> tuple[object, ...]:
+    """What the node knows of one whose end is open; how another one ended, where its step is done once in a run."""
+    kind, key, is_open, status, *names = row
+    if is_open:
+        job = jobs.get(Key(key))
+        return (*names, job.state.value if job else "none", job.result.status if job and job.result else None)
+    return (*names, status) if _once(kind) else ()
+
+
+@cache
+def _once(kind: str) -> bool:
+    module, _, name = kind.partition(":")
+    return bool(getattr(sys.modules[module], name).once)
+
+
+def _rows(connection: sqlite3.Connection, sql: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in connection.execute(sql)]
