@@ -41,10 +41,12 @@ def verify(
         searched.append(one)
         if not as_json:
             paper.tell(searched_lines(one, paper.width))
+    broken = tuple(each.sentence for one in searched for each in one.judgement.violations)
     if as_json:
         paper.json(searched_data(searched))
-    broken = tuple(each.sentence for one in searched for each in one.judgement.violations)
-    if broken:
+        if broken:
+            raise SystemExit(Invalid.exit_status)  # what is wrong is in that one document
+    elif broken:
         raise Invalid(broken, hint="The way to each is shown above; mend the procedure, then search again.")
 
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -242,18 +243,29 @@ def _summary(row: sqlite3.Row) -> RunSummary:
     )
 
 
+_PLANNED = ("name", "stage", "node", "title", "kind", "version", "fields", "after")
+
+
+@lru_cache(maxsize=1024)
+def _planned(  # noqa: PLR0917 - the columns in their order
+    name: str, stage: str, node: str, title: str, kind: str, version: int, fields: str, after: str | None
+) -> PlannedStep:
+    """A step as it was planned never changes, and is read again with each look at the run."""
+    return PlannedStep(
+        name=name,
+        stage=stage,
+        node=NodeName(node),
+        title=title,
+        kind=kind,
+        version=version,
+        fields=json.loads(fields),
+        after=None if after is None else tuple(json.loads(after)),
+    )
+
+
 def _step(row: sqlite3.Row) -> StepRecord:
     return StepRecord(
-        planned=PlannedStep(
-            name=row["name"],
-            stage=row["stage"],
-            node=NodeName(row["node"]),
-            title=row["title"],
-            kind=row["kind"],
-            version=row["version"],
-            fields=json.loads(row["fields"]),
-            after=None if row["after"] is None else tuple(json.loads(row["after"])),
-        ),
+        planned=_planned(*(row[name] for name in _PLANNED)),
         position=row["position"],
         state=StepState(row["state"]),
         direction=Direction(row["direction"]),

@@ -217,7 +217,7 @@ class Course:
                     for one in meddling.by_hand:
                         where, name = self.world.node(one.node), self.world.state.shared[one.mount_point]
                         source = f"/dev/{where.disks[name].kernel_name}"
-                        self.world.run(one.node, "mount", "-t", "ext4", "-o", "defaults", source, one.mount_point)
+                        self.world.run(one.node, "mount", "-t", "ext4", "-o", "rw", source, one.mount_point)
                     self.by_hand += meddling.by_hand
                     return
 

@@ -63,26 +63,37 @@ class Found:
 
 
 def parents(edges: Mapping[Edge, None], root: str) -> dict[str, Edge]:
-    """For each state but the root, the edge by which it is reached in the fewest, without a fault if there is one."""
+    """For each state but the root, the last edge of the way with the fewest faults, and of those the shortest."""
     out: dict[str, list[Edge]] = {}
-    for edge in sorted(edges, key=lambda edge: not edge.calm):
+    for edge in edges:
         out.setdefault(edge.source, []).append(edge)
     before: dict[str, Edge] = {}
     wave = [root]
+    passed = [root]
     while wave:
-        following: list[str] = []
-        for state in wave:
-            for edge in out.get(state, ()):
-                if edge.target != root and edge.target not in before:
-                    before[edge.target] = edge
-                    following.append(edge.target)
-        wave = following
+        wave = _reached(out, root, before, wave, calm=True)
+        passed += wave
+        if not wave:  # all that so many faults lead to
+            wave = _reached(out, root, before, passed, calm=False)
+            passed = list(wave)
     return before
 
 
-def depth(edges: Mapping[Edge, None], root: str) -> int:
-    """How many edges away the farthest state is."""
-    before = parents(edges, root)
+def _reached(
+    out: Mapping[str, list[Edge]], root: str, before: dict[str, Edge], states: list[str], *, calm: bool
+) -> list[str]:
+    """The states that were not reached before, by one edge more."""
+    new: list[str] = []
+    for state in states:
+        for edge in out.get(state, ()):
+            if edge.calm is calm and edge.target != root and edge.target not in before:
+                before[edge.target] = edge
+                new.append(edge.target)
+    return new
+
+
+def depth(before: Mapping[str, Edge], root: str) -> int:
+    """How many edges the farthest state is away, by the ways that `parents` found."""
     far = {root: 0}
     for state, edge in before.items():  # in the order in which they were reached
         far[state] = far[edge.source] + 1

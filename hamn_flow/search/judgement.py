@@ -134,7 +134,7 @@ def judge(procedure: str, found: Found, root: str, states: Iterable[str]) -> Jud
         procedure=procedure,
         states=len(found.reached),
         edges=len(found.edges),
-        depth=depth(found.edges, root),
+        depth=depth(before, root),
         violations=tuple(violations.values()),
         waiting_for_person=tuple(sorted(waiting)),
     )

@@ -114,10 +114,8 @@ def _powers(command: Command, other: NodeName) -> Iterator[Mishap]:
         yield Mishap(
             text=f"{node} loses its power {moment} the command", before=_faulty(PowerLost(node=node, moment=moment))
         )
-    yield Mishap(text=f"{node} boots before the command", before=lambda world: world.boot(node))
     yield Mishap(text=f"{node} boots after the command", after=lambda world: world.boot(node))
     yield Mishap(text=f"{other} loses its power before the command", before=lambda world: world.power_off(other))
-    yield Mishap(text=f"{other} boots before the command", before=lambda world: world.boot(other))
 
 
 def _hold(world: World, command: Command) -> None:

@@ -149,13 +149,14 @@ def standing(cluster: Cluster, state: State, journal: RecordingJournal, by_hand:
     """What is judged of a scene."""
     run = run_in(journal)
     rebooted = any(node.boots > BOOTS for node in state.nodes.values())
+    off = tuple(str(node.name) for node in state.nodes.values() if not node.powered)
     obstacles = tuple(dict.fromkeys(in_the_way(state, by_hand)))
     return Standing(
         state=run.summary.state if run else None,
         forward=run is None or run.summary.direction is Direction.FORWARD,
         step=run.summary.halt.step if run and run.summary.halt else "",
         active=active_node(state, cluster),
-        off=tuple(str(node.name) for node in state.nodes.values() if not node.powered),
+        off=off,
         in_the_way=obstacles,
-        digest="" if rebooted or obstacles else digest(state),
+        digest="" if rebooted or obstacles or off else digest(state),
     )

@@ -47,5 +47,4 @@ def verify(*words: str, root: Path = ROOT, workflows: Path | None = None, second
         check=False,
     )
     assert ended.stdout, ended.stderr
-    said, _ = json.JSONDecoder().raw_decode(ended.stdout)  # a violation's error is a second document
-    return Verified(status=ended.returncode, said=said, errors=ended.stderr)
+    return Verified(status=ended.returncode, said=json.loads(ended.stdout), errors=ended.stderr)

@@ -23,7 +23,10 @@ FOUND = {
     "objection_skipped_on_undo": ("deactivate", "is mounted for writing on mn1 and mn2"),
     "objection_asked_too_early": ("activate", "is mounted for writing on mn1 and mn2"),
     "generation_not_checked": ("deactivate", "a driver has launched a command after another one took the nodes over"),
-    "rollback_in_the_wrong_order": ("deactivate", "nothing is in the way, and hamn-flow rollback does not get to its end"),
+    "rollback_in_the_wrong_order": (
+        "deactivate",
+        "nothing is in the way, and hamn-flow rollback does not get to its end",
+    ),
     "ping_as_the_only_address_check": ("activate", "the virtual IP 10.97.0.100 is up on mn2 and another host"),
     "failed_mount_ignored": ("activate", "on mn2 runs on a local directory"),
 }
@@ -32,7 +35,9 @@ FOUND = {
 def test_each_patch_is_searched_for() -> None:
     assert {path.stem for path in PLANTED.glob("*.patch")} == FOUND.keys()
     for path in PLANTED.glob("*.patch"):
-        assert path.read_text().splitlines()[1].startswith("--- a/"), f"{path.name} has no one line that says what it is"
+        assert path.read_text().splitlines()[1].startswith("--- a/"), (
+            f"{path.name} has no one line that says what it is"
+        )
 
 
 @pytest.mark.timeout(600)
