@@ -1,5 +1,6 @@
 # make demo    a planned failover on two simulated nodes, halted, resumed, done; a second one rolled back
-# make test    tests, layers, ruff, mypy
+# make test    tests, layers, ruff, mypy; the search of every procedure with one fault
+# make verify  the same search with two faults, one after the other: hours
 #
 # Both set up what they need in .venv first; python3 (3.11 or newer, with venv) and make are all that must be there.
 
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types layers docs bench bench-lab clean
+.PHONY: help demo test verify lint format types layers docs bench bench-lab clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -27,6 +28,9 @@ demo: $(VENV)/ready
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup
+
+verify: $(VENV)/ready
+	$(BIN)/hamn-flow verify --faults 2 --jobs $(JOBS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check

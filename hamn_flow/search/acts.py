@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from hamn_flow.catalog import Catalog
 from hamn_flow.engine.begin import Desk, resume, rollback, start
 from hamn_flow.engine.world import World as Outside
+from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.pair import Cluster
-from hamn_flow.search.scene import RUN, RecordingJournal
+from hamn_flow.search.scene import RUN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Case:
         words = " ".join((self.procedure, *(f"{name}={value}" for name, value in self.options.items())))
         return Act(text=f"hamn-flow start {words}", do=lambda desk: start(desk, self.procedure, self.options))
 
-    def desk(self, journal: RecordingJournal, outside: Outside) -> Desk:
+    def desk(self, journal: MemoryJournal, outside: Outside) -> Desk:
         """Where a driver sits."""
         return Desk(journal=journal, cluster=self.cluster, catalog=self.catalog, world=outside)
 

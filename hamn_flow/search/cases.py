@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from hamn_flow.catalog import Catalog
 from hamn_flow.errors import Refused
+from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.search.acts import Act, Case
 from hamn_flow.search.course import Course
 from hamn_flow.search.found import Found
-from hamn_flow.search.scene import Scene, empty_journal
+from hamn_flow.search.scene import Scene
 from hamn_flow.simulator import standard_cluster, standard_pair
 from hamn_flow.simulator.standard import MN1, MN2, DatabaseName
 
@@ -26,12 +27,12 @@ def case_of(catalog: Catalog, procedure: str, options: Mapping[str, str], databa
 
 def first_scene(case: Case, database: DatabaseName) -> Scene:
     """mn1 is active and mn2 stands by; or what is left when the procedure that comes first is done."""
-    scene = Scene.packed(standard_pair(database).state, empty_journal())
+    scene = Scene.packed(standard_pair(database).state, MemoryJournal.empty())
     if case.procedure not in _AFTER:
         return scene
     before = case_of(case.catalog, _AFTER[case.procedure], {}, database)
     course = _undisturbed(before, scene, before.start)
-    return Scene.packed(course.world.state, empty_journal())
+    return Scene.packed(course.world.state, MemoryJournal.empty())
 
 
 def _undisturbed(case: Case, scene: Scene, act: Act) -> Course:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from hamn_flow.engine.world import World as Outside
 from hamn_flow.errors import HamnError
 from hamn_flow.facts.abreast import one_by_one
+from hamn_flow.journal.memory import MOMENT, MemoryJournal
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.model.events import Event, RunBegun, StepSettled
 from hamn_flow.model.pair import NodeSpec
@@ -23,14 +23,13 @@ from hamn_flow.search.found import Broken, Edge, Found
 from hamn_flow.search.likeness import journal_likeness, name_of, nodes_likeness
 from hamn_flow.search.mishaps import Mishap, at_job, at_look, between_steps, node_goes
 from hamn_flow.search.safety import broken, launch_again, other_than, standing
-from hamn_flow.search.scene import RUN, ByHand, RecordingJournal, Scene, journal_of
+from hamn_flow.search.scene import RUN, ByHand, Scene
 from hamn_flow.search.tasks import received, send
 from hamn_flow.simulator.connection import SimulatedConnection, connector
 from hamn_flow.simulator.world import World
 from hamn_flow.transport.connection import Owner
 
 _MOST_COMMITS = 3000  # in one course: a driver that goes round in circles is a mistake
-_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Died(BaseException):
@@ -91,7 +90,7 @@ class Course:
     share: Share = field(default_factory=Share)
     found: Found = field(default_factory=Found)
     world: World = field(init=False)
-    journal: RecordingJournal = field(init=False)
+    journal: MemoryJournal = field(init=False)
     by_hand: tuple[ByHand, ...] = field(init=False)
     _links: dict[NodeName, SimulatedConnection | None] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
@@ -103,7 +102,7 @@ class Course:
     _commits: int = 0
     _seconds: float = 0.0
     _report_to: int | None = None
-    _successor: RecordingJournal | None = None  # of the driver that took over
+    _successor: MemoryJournal | None = None  # of the driver that took over
     _jobs_then: int = 0
     _deeds: int = 0
     _nodes: tuple[tuple[object, ...], str] = ((), "")
@@ -111,7 +110,7 @@ class Course:
 
     def __post_init__(self) -> None:
         self.world = World(self.scene.state(), clock=lambda: 0.0, sleep=self._sleep)
-        self.journal = journal_of(self.scene.saved_journal(), self.committed)
+        self.journal = MemoryJournal(self.scene.saved_journal(), self.committed)
         self.by_hand = self.scene.by_hand
         self._typed = self.act.text
         self._said = [self.act.text]
@@ -237,7 +236,7 @@ class Course:
         self.at, self._said, self._struck, self._typed = state, [], False, ""
         self._looked.clear()
 
-    def _likeness(self, journal: RecordingJournal) -> tuple[str, str]:
+    def _likeness(self, journal: MemoryJournal) -> tuple[str, str]:
         state = self.world.state
         due = [
             unit.id
@@ -248,7 +247,7 @@ class Course:
         changes = (state.jobs, len(state.log), self._deeds, due)
         if self._nodes[0] != changes:  # looks alone change nothing else
             self._nodes = changes, nodes_likeness(state, self.by_hand)
-        return self._nodes[1], journal_likeness(journal.connection, state)
+        return self._nodes[1], journal_likeness(journal, state)
 
     def _linked(self) -> list[tuple[str, bool, bool]]:
         """What the driver knows of its links: whether each is there, and was tried in vain."""
@@ -275,7 +274,7 @@ class Course:
             self._said.append(text)
         self._reach_scene(self._successor or self.journal, "")
 
-    def _reach_scene(self, journal: RecordingJournal, text: str) -> None:
+    def _reach_scene(self, journal: MemoryJournal, text: str) -> None:
         for sentence in broken(self.world.state):
             self._broken_quietly(sentence)
             return
@@ -284,7 +283,7 @@ class Course:
         self.found.reach(state, self.faults)
         if state in self.known.standings or state in self.found.standings:
             return
-        scene = Scene.packed(self.world.state, journal.connection.serialize(), self.by_hand)
+        scene = Scene.packed(self.world.state, journal.saved(), self.by_hand)
         self.found.scenes[state] = scene
         self.found.standings[state] = standing(self.case.cluster, self.world.state, journal, self.by_hand)
 
@@ -329,7 +328,7 @@ class Course:
 
     def _take_over(self, act: Act) -> None:
         """Another machine has a copy of the journal, takes the nodes over and carries the run on to its end."""
-        self._successor = journal_of(self.journal.connection.serialize())
+        self._successor = MemoryJournal(self.journal.saved())
         try:
             act.do(self.case.desk(self._successor, self._outside("second", connector(self.world))))
         except HamnError as error:
@@ -344,7 +343,7 @@ class Course:
             connect=connect,
             who="somebody",
             driver=driver,
-            clock=lambda: _EPOCH,
+            clock=lambda: MOMENT,
             monotonic=lambda: self._seconds,
             sleep=self._sleep,
             abreast=one_by_one,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.run import RunState
 from hamn_flow.search.acts import FORWARD, RESUME, ROLLBACK, Act, Case, activate
 from hamn_flow.search.course import Course, Share
@@ -17,12 +18,13 @@ from hamn_flow.search.found import Edge, Found
 from hamn_flow.search.judgement import Judgement, judge, stuck, violated
 from hamn_flow.search.likeness import journal_likeness, name_of, nodes_likeness
 from hamn_flow.search.safety import cleared_up, standing
-from hamn_flow.search.scene import Scene, empty_journal, journal_of
+from hamn_flow.search.scene import Scene
 from hamn_flow.search.tasks import Task, side_by_side
 
 _SHARES = 8  # of a course's positions, each by a task of its own
 _COURSES = 12  # by a task, where the courses are short
 _TASKS = 8  # in a wave
+_FEW_TASKS = 2  # where the search ends with the first violation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class Search:
                 self.explore(number)
         if not self._over:
             self.activate_from(stuck(self.found))
-        return judge(self.case.procedure, self.found, self.root, self.explored)
+        return judge(self.case.procedure, self.found, self.root, self.explored, whole=not self._over)
 
     def explore(self, faults: int) -> None:
         """Every course from every state that is reached with at most so many faults."""
@@ -77,7 +79,7 @@ class Search:
 
     def activate_from(self, states: Sequence[str]) -> None:
         """What comes of giving up the run and activating either node, without a fault."""
-        empty = empty_journal()
+        empty = MemoryJournal.empty()
         legs: list[Leg] = []
         for state in states:
             scene = self.found.scenes[state]
@@ -128,8 +130,9 @@ class Search:
                 tasks += [partial(self._courses, [leg], Share(first=first, of=_SHARES)) for first in range(_SHARES)]
         short = [leg for leg in legs if not leg.faults]
         tasks += [partial(self._courses, short[at : at + _COURSES], Share()) for at in range(0, len(short), _COURSES)]
-        for at in range(0, len(tasks), _TASKS):
-            for found in side_by_side(tasks[at : at + _TASKS], self.jobs):
+        size = _FEW_TASKS if self.first else _TASKS
+        for at in range(0, len(tasks), size):
+            for found in side_by_side(tasks[at : at + size], self.jobs):
                 self.found.take(found)
             if self._over:
                 return
@@ -150,8 +153,8 @@ class Search:
 
 def _take_in(found: Found, case: Case, scene: Scene) -> str:
     """The state that a scene is."""
-    state, journal = scene.state(), journal_of(scene.saved_journal())
-    name = name_of("at rest", nodes_likeness(state, scene.by_hand), journal_likeness(journal.connection, state))
+    state, journal = scene.state(), MemoryJournal(scene.saved_journal())
+    name = name_of("at rest", nodes_likeness(state, scene.by_hand), journal_likeness(journal, state))
     if name not in found.standings:
         found.scenes[name] = scene
         found.standings[name] = standing(case.cluster, state, journal, scene.by_hand)

@@ -101,8 +101,11 @@ def violated(found: Found, root: str) -> bool:
     return bool(found.broken) or any(True for state in found.standings for _ in _wrong(way, root, state))
 
 
-def judge(procedure: str, found: Found, root: str, states: Iterable[str]) -> Judgement:
-    """The judgement of a search that has ended; `states`: those without a driver whose courses were followed."""
+def judge(procedure: str, found: Found, root: str, states: Iterable[str], *, whole: bool) -> Judgement:
+    """The judgement of a search; `states`: those without a driver whose courses were followed.
+
+    `whole`: it was not ended before it had followed all, so that where nothing leads on nothing does.
+    """
     way = Map.of(found)
     before = parents(found.edges, root)
 
@@ -125,10 +128,10 @@ def judge(procedure: str, found: Found, root: str, states: Iterable[str]) -> Jud
         at = found.standings[state]
         for sentence in _wrong(way, root, state):
             violations.setdefault(sentence, Violation(sentence=sentence, trace=trace(state)))
-        if state not in helped:
+        if whole and state not in helped:
             sentence = f"nothing leads to one active node any more{_at(at)}"
             violations.setdefault(sentence, Violation(sentence=sentence, trace=trace(state)))
-        elif state not in alone:
+        elif whole and state not in alone:
             waiting.add(_reason(at))
     return Judgement(
         procedure=procedure,
@@ -159,7 +162,7 @@ def _wrong(way: Map, root: str, state: str) -> Iterator[str]:
         yield "a run is rolled back, and the pair is not as it was before it"
     if at.digest and at.state is RunState.DONE and done and done.state is RunState.DONE and at.digest != done.digest:
         yield "a run is done, and the pair is not as it is after one that nothing disturbed"
-    if not at.digest or at.off or at.state is None or at.state.ended:
+    if not at.digest or at.state is None:
         return
     for act, goal in (
         ("hamn-flow resume", RunState.DONE if at.forward else RunState.ROLLED_BACK),

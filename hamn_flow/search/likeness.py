@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import sys
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
+from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.command import JobState, Key
 from hamn_flow.model.run import RunState, StepState
 from hamn_flow.search.safety import BOOTS
@@ -61,25 +62,22 @@ _COMMANDS = (
 _DECISIONS = "SELECT DISTINCT kind, step, direction FROM decisions ORDER BY 1, 2, 3"
 
 
-def journal_likeness(connection: sqlite3.Connection, state: State) -> str:
+def journal_likeness(journal: MemoryJournal, state: State) -> str:
     """The journal, without times, texts and numbers that only name; and what the nodes know of its open commands."""
     boots = {node.name: node.boot_id for node in state.nodes.values()}
     jobs = {key: job for node in state.nodes.values() for key, job in node.launcher.jobs.items()}
-    runs = _rows(connection, _RUN)
+    runs = journal.rows(_RUN)
     waits = any(row[0] == RunState.WAITING for row in runs)
     return name_of(
         runs,
-        [_step(row, waits=waits) for row in connection.execute(_STEPS)],
-        [like for row in connection.execute(_COMMANDS) if (like := _command(row, jobs))],
-        _rows(connection, _DECISIONS),
-        [
-            (node, boots[node] == known)
-            for node, known in connection.execute("SELECT node, boot_id FROM nodes ORDER BY 1")
-        ],
+        [_step(row, waits=waits) for row in journal.rows(_STEPS)],
+        [like for row in journal.rows(_COMMANDS) if (like := _command(row, jobs))],
+        journal.rows(_DECISIONS),
+        [(node, boots[node] == known) for node, known in journal.rows("SELECT node, boot_id FROM nodes ORDER BY 1")],
     )
 
 
-def _step(row: sqlite3.Row, *, waits: bool) -> tuple[object, ...]:
+def _step(row: tuple[Any, ...], *, waits: bool) -> tuple[object, ...]:
     """How often it was tried, and which way last, counts while a step is under way.
 
     Where the run waits, all tries begin anew, and the way counts only for what is done once in a run.
@@ -92,7 +90,7 @@ def _step(row: sqlite3.Row, *, waits: bool) -> tuple[object, ...]:
     return name, state, changed, acted, seen, *tried
 
 
-def _command(row: sqlite3.Row, jobs: dict[Key, KeyedJob]) -> tuple[object, ...]:
+def _command(row: tuple[Any, ...], jobs: dict[Key, KeyedJob]) -> tuple[object, ...]:
     """What the node knows of one whose end is open; how another one ended, where its step is done once in a run."""
     kind, key, is_open, status, *names = row
     if is_open:
@@ -105,7 +103,3 @@ def _command(row: sqlite3.Row, jobs: dict[Key, KeyedJob]) -> tuple[object, ...]:
 def _once(kind: str) -> bool:
     module, _, name = kind.partition(":")
     return bool(getattr(sys.modules[module], name).once)
-
-
-def _rows(connection: sqlite3.Connection, sql: str) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in connection.execute(sql)]

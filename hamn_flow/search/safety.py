@@ -11,17 +11,19 @@ from hamn_flow.facts.node import Node as Seen
 from hamn_flow.facts.node import Nodes
 from hamn_flow.facts.systemd_linux import SystemdLinux
 from hamn_flow.facts.unreadable import Unreadable
+from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.command import Command, JobState, Key, NodeName, Result
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.probe import Finding, Probe, unknown
 from hamn_flow.model.run import Direction, StepRecord
-from hamn_flow.search.scene import RUN, ByHand, RecordingJournal, Standing, run_in
+from hamn_flow.search.scene import RUN, ByHand, Standing, run_in
 from hamn_flow.simulator.digest import digest
 from hamn_flow.simulator.invariants import violations
 from hamn_flow.simulator.state import KeyedJob, Node, State
 from hamn_flow.simulator.world import World
 
 BOOTS = 2  # Node.boots of the standard pair, as long as nothing happens to it
+_EARLIER = "SELECT key FROM commands WHERE run = ? AND step = ? AND direction = ? AND text = ? AND key <> ?"
 INTRUDER = "alice"  # who holds what is busy
 
 
@@ -95,30 +97,27 @@ def cleared_up(state: State, by_hand: tuple[ByHand, ...]) -> None:
     state.strangers.clear()
 
 
-def launch_again(state: State, journal: RecordingJournal, cluster: Cluster, key: Key, command: Command) -> str:
+def launch_again(state: State, journal: MemoryJournal, cluster: Cluster, key: Key, command: Command) -> str:
     """Why this command must not be launched now; empty if it may be.
 
     Its intent must be in the journal. If the step launched it before, that one must have ended, and the effect must
     be absent when the first command of the new intent is launched, as the step's own look finds it where nothing
     disturbs it.
     """
-    rows = journal.connection.execute("SELECT step, direction, command FROM commands WHERE key = ?", (key,)).fetchall()
+    rows = journal.rows("SELECT step, direction, command FROM commands WHERE key = ?", key)
     if not rows:
         return f"`{command.text}` is launched on {command.node}, and the journal does not know of it"
-    step, direction, number = rows[0]
-    earlier = journal.connection.execute(
-        "SELECT key FROM commands WHERE run = ? AND step = ? AND direction = ? AND text = ? AND key <> ?",
-        (RUN, step, direction, command.text, key),
-    ).fetchall()
+    step, direction, number = str(rows[0][0]), Direction(str(rows[0][1])), rows[0][2]
+    earlier = [Key(str(one)) for (one,) in journal.rows(_EARLIER, RUN, step, direction, command.text, key)]
     if not earlier:
         return ""
     jobs = state.nodes[command.node].launcher.jobs
-    if any(Key(one) in jobs and jobs[Key(one)].state is JobState.RUNNING for (one,) in earlier):
+    if any(one in jobs and jobs[one].state is JobState.RUNNING for one in earlier):
         return f"`{command.text}` of {step} is launched on {command.node} while its first launch still runs"
     record = journal.step(RUN, step)
     if number or thaw(record.planned).once:
         return ""
-    if _truth(state, cluster, record, Direction(direction)).finding is Finding.DONE:
+    if _truth(state, cluster, record, direction).finding is Finding.DONE:
         return f"`{command.text}` of {step} is launched on {command.node} again, though its effect is there"
     return ""
 
@@ -145,7 +144,7 @@ def other_than(state: State, node: NodeName) -> NodeName:
     return state.peer_of(state.nodes[node]).name
 
 
-def standing(cluster: Cluster, state: State, journal: RecordingJournal, by_hand: tuple[ByHand, ...]) -> Standing:
+def standing(cluster: Cluster, state: State, journal: MemoryJournal, by_hand: tuple[ByHand, ...]) -> Standing:
     """What is judged of a scene."""
     run = run_in(journal)
     rebooted = any(node.boots > BOOTS for node in state.nodes.values())

@@ -17,7 +17,7 @@ from tests.cli.desk import ROOT, Desk, begun
 
 COMMANDS = {
     *("plan", "start", "resume", "rollback", "status", "runs", "show", "confirm", "skip", "abandon", "workflows"),
-    *("graph", "check", "trust", "demo", "lab", "version", "owner", "release"),
+    *("graph", "check", "verify", "trust", "demo", "lab", "version", "owner", "release"),
     *("adopt", "audit"),
 }
 GROUP = typer.main.get_group(app)
