@@ -15,7 +15,7 @@ from hamn_flow.errors import HamnError
 from hamn_flow.facts.abreast import one_by_one
 from hamn_flow.journal.memory import MOMENT, MemoryJournal
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
-from hamn_flow.model.events import Event, RunBegun, StepSettled
+from hamn_flow.model.events import CommandLaunched, Event, RunBegun, StepSettled
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import StepState
 from hamn_flow.search.acts import RESUME, ROLLBACK, Act, Case
@@ -96,6 +96,7 @@ class Course:
     _failed: set[str] = field(default_factory=set)
     _said: list[str] = field(default_factory=list)
     _begun: bool = False
+    _launching: bool = False  # a node that goes then is one that goes at the command
     _struck: bool = False  # by a fault since the last state
     _typed: str = ""
     _position: int = 0
@@ -142,7 +143,7 @@ class Course:
             return
         node = command.node
         mishaps = [
-            *(node_goes(node) if self._first(node) else ()),
+            *(node_goes(node) if self._first(node) and not self._launching else ()),
             *(at_look(command) if self._first(node, command.text) else ()),
         ]
         for mishap in mishaps:
@@ -225,6 +226,7 @@ class Course:
     def _arrive(self, events: tuple[Event, ...]) -> None:
         """At the state after a commit."""
         last = [(type(one).__name__, getattr(one, "step", ""), getattr(one, "node", "")) for one in events]
+        self._launching = any(isinstance(one, CommandLaunched) for one in events)
         self._begun |= any(isinstance(one, RunBegun) for one in events)
         typed = "" if self._begun else self.act.text  # from then on the journal says which way it goes
         driver = [typed, self._linked(), sorted(self._failed), last, [str(one) for one in self.world.state.faults]]

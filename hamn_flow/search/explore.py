@@ -59,9 +59,10 @@ class Search:
         for number in range(faults + 1):  # what few faults break is found first, and told by the shortest trace
             if not self._over:
                 self.explore(number)
-        if not self._over:
+        states, whole = tuple(self.found.standings), not self._over
+        if whole:
             self.activate_from(stuck(self.found))
-        return judge(self.case.procedure, self.found, self.root, self.explored, whole=not self._over)
+        return judge(self.case.procedure, self.found, self.root, states, whole=whole)
 
     def explore(self, faults: int) -> None:
         """Every course from every state that is reached with at most so many faults."""

@@ -58,12 +58,12 @@ class Map:
         return at if at in self.found.standings else ""
 
     def typed(self, state: str, act: str) -> str:
-        """Where it ends if it is typed until it ends or no longer changes anything."""
+        """Where it ends if it is typed, and resumed until it ends or no longer changes anything; empty if not known."""
         for _ in range(_OFTEN):
             following = self.end(state, act)
             if not following or following == state:
                 return following
-            state = following
+            state, act = following, "hamn-flow resume"
             if self.found.standings[state].state in {RunState.DONE, RunState.ROLLED_BACK}:
                 break
         return state

@@ -68,6 +68,8 @@ def journal_likeness(journal: MemoryJournal, state: State) -> str:
     jobs = {key: job for node in state.nodes.values() for key, job in node.launcher.jobs.items()}
     runs = journal.rows(_RUN)
     waits = any(row[0] == RunState.WAITING for row in runs)
+    if waits:  # whichever way it went: a person may go on with it or turn it round
+        runs = [(RunState.WAITING, runs[0][-1])]
     return name_of(
         runs,
         [_step(row, waits=waits) for row in journal.rows(_STEPS)],
@@ -83,8 +85,10 @@ def _step(row: tuple[Any, ...], *, waits: bool) -> tuple[object, ...]:
     Where the run waits, all tries begin anew, and the way counts only for what is done once in a run.
     """
     name, kind, state, changed, acted, seen, *tried = row
+    if state == StepState.UNDONE or (waits and state in _OPEN and not acted and not changed):
+        state = StepState.PENDING
     if state not in _OPEN:
-        return name, "pending" if state == StepState.UNDONE else state, changed, acted, seen
+        return name, state, changed, acted, seen
     if waits:
         return name, "open", changed, acted, seen, tried[0] if _once(kind) else ""
     return name, state, changed, acted, seen, *tried
