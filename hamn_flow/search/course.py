@@ -15,7 +15,7 @@ from hamn_flow.errors import HamnError
 from hamn_flow.facts.abreast import one_by_one
 from hamn_flow.journal.memory import MOMENT, MemoryJournal
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
-from hamn_flow.model.events import CommandLaunched, Event, RunBegun, StepSettled
+from hamn_flow.model.events import CommandLaunched, Event, NodeSeen, RunBegun, StepSettled
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import StepState
 from hamn_flow.search.acts import RESUME, ROLLBACK, Act, Case
@@ -199,8 +199,8 @@ class Course:
 
     def committed(self, events: tuple[Event, ...]) -> None:
         """The driver has committed these."""
-        if self._successor is not None:
-            return
+        if self._successor is not None or all(isinstance(one, NodeSeen) for one in events):
+            return  # a node that was seen again is nothing new
         self._commits += 1
         if self._commits > _MOST_COMMITS:
             self._broken("the driver goes round in circles")
@@ -230,7 +230,7 @@ class Course:
         self._begun |= any(isinstance(one, RunBegun) for one in events)
         typed = "" if self._begun else self.act.text  # from then on the journal says which way it goes
         driver = [typed, self._linked(), sorted(self._failed), last, [str(one) for one in self.world.state.faults]]
-        state = name_of("at work", *self._likeness(self.journal), driver)
+        state = name_of("at work", *self._likeness(self.journal, at_rest=False), driver)
         self._edge(state)
         if max(self.known.reached.get(state, -1), self.found.reached.get(state, -1)) >= self.faults:
             raise Enough
@@ -238,7 +238,7 @@ class Course:
         self.at, self._said, self._struck, self._typed = state, [], False, ""
         self._looked.clear()
 
-    def _likeness(self, journal: MemoryJournal) -> tuple[str, str]:
+    def _likeness(self, journal: MemoryJournal, *, at_rest: bool) -> tuple[str, str]:
         state = self.world.state
         due = [
             unit.id
@@ -249,7 +249,7 @@ class Course:
         changes = (state.jobs, len(state.log), self._deeds, due)
         if self._nodes[0] != changes:  # looks alone change nothing else
             self._nodes = changes, nodes_likeness(state, self.by_hand)
-        return self._nodes[1], journal_likeness(journal, state)
+        return self._nodes[1], journal_likeness(journal, state, at_rest=at_rest)
 
     def _linked(self) -> list[tuple[str, bool, bool]]:
         """What the driver knows of its links: whether each is there, and was tried in vain."""
@@ -280,7 +280,7 @@ class Course:
         for sentence in broken(self.world.state):
             self._broken_quietly(sentence)
             return
-        state = name_of("at rest", *self._likeness(journal))
+        state = name_of("at rest", *self._likeness(journal, at_rest=True))
         self._edge(state, text)
         self.found.reach(state, self.faults)
         if state in self.known.standings or state in self.found.standings:

@@ -155,7 +155,7 @@ class Search:
 def _take_in(found: Found, case: Case, scene: Scene) -> str:
     """The state that a scene is."""
     state, journal = scene.state(), MemoryJournal(scene.saved_journal())
-    name = name_of("at rest", nodes_likeness(state, scene.by_hand), journal_likeness(journal, state))
+    name = name_of("at rest", nodes_likeness(state, scene.by_hand), journal_likeness(journal, state, at_rest=True))
     if name not in found.standings:
         found.scenes[name] = scene
         found.standings[name] = standing(case.cluster, state, journal, scene.by_hand)

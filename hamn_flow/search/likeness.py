@@ -62,13 +62,17 @@ _COMMANDS = (
 _DECISIONS = "SELECT DISTINCT kind, step, direction FROM decisions ORDER BY 1, 2, 3"
 
 
-def journal_likeness(journal: MemoryJournal, state: State) -> str:
-    """The journal, without times, texts and numbers that only name; and what the nodes know of its open commands."""
+def journal_likeness(journal: MemoryJournal, state: State, *, at_rest: bool) -> str:
+    """The journal, without times, texts and numbers that only name; and what the nodes know of its open commands.
+
+    `at_rest`: no driver is at work. Then it is one whether it halted or died, and whichever way it went, as a person
+    may go on or turn round; how many tries are left only says how soon the next one halts.
+    """
     boots = {node.name: node.boot_id for node in state.nodes.values()}
     jobs = {key: job for node in state.nodes.values() for key, job in node.launcher.jobs.items()}
     runs = journal.rows(_RUN)
-    waits = any(row[0] == RunState.WAITING for row in runs)
-    if waits:  # whichever way it went: a person may go on with it or turn it round
+    waits = at_rest and any(not RunState(row[0]).ended for row in runs)
+    if waits:
         runs = [(RunState.WAITING, runs[0][-1])]
     return name_of(
         runs,
@@ -82,7 +86,7 @@ def journal_likeness(journal: MemoryJournal, state: State) -> str:
 def _step(row: tuple[Any, ...], *, waits: bool) -> tuple[object, ...]:
     """How often it was tried, and which way last, counts while a step is under way.
 
-    Where the run waits, all tries begin anew, and the way counts only for what is done once in a run.
+    Where the run waits, the way counts only for what is done once in a run.
     """
     name, kind, state, changed, acted, seen, *tried = row
     if state == StepState.UNDONE or (waits and state in _OPEN and not acted and not changed):

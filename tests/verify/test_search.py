@@ -1,0 +1,85 @@
+"""Every procedure searched with one fault: nothing is broken, and what waits for a person is what is pinned here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.verify.searching import ROOT, verify
+
+PINNED = Path(__file__).parent / "waiting_for_person"
+PROCEDURES = sorted(path.stem.replace("_", "-") for path in (ROOT / "workflows").glob("[!_]*.py"))
+SMALL = '''"""Stop xcatd on a node, for as long as somebody works on it."""
+
+from hamn_flow.catalog import Workflow
+from hamn_flow.steps.services import StopService, unit_of
+from hamn_flow.steps.step import Stage
+
+
+def stages(site):
+    node = site.node_named("node")
+    (service,) = [one for one in site.cluster.services if one.name == "xcatd"]
+    step = StopService(node=node, service=service, unit=unit_of(site.nodes[node], service))
+    return (Stage(name="stop", steps=(step,)),)
+
+
+workflow = Workflow(stages=stages, options={"node": "the node to work on"})
+'''
+CARELESS = '''"""Mount a shared file system on a node, whoever else has it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hamn_flow.catalog import Workflow
+from hamn_flow.steps.file_systems import Mount
+from hamn_flow.steps.step import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarelessMount(Mount):
+    """Mount it and ask nobody."""
+
+    def objection(self, nodes) -> None:
+        return None
+
+
+def stages(site):
+    mount = CarelessMount(node=site.node_named("node"), file_system=site.cluster.file_systems[0])
+    return (Stage(name="mount", steps=(mount,)),)
+
+
+workflow = Workflow(stages=stages, options={"node": "the node to mount it on"})
+'''
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("procedure", PROCEDURES)
+def test_no_fault_leads_a_procedure_to_where_nothing_leads_on(procedure: str) -> None:
+    found = verify(procedure, seconds=1700)
+    assert found.sentences == []
+    assert found.status == 0
+    pinned = (PINNED / f"{procedure}.txt").read_text().splitlines()
+    assert found.said["procedures"][0]["waiting_for_person"] == pinned
+
+
+@pytest.mark.timeout(600)
+def test_a_sites_own_procedure_is_searched_and_the_same_is_found_by_one_process_as_by_two(tmp_path: Path) -> None:
+    (tmp_path / "pause_xcatd.py").write_text(SMALL)
+    one = verify("pause-xcatd", "--jobs", "1", workflows=tmp_path)
+    two = verify("pause-xcatd", "node=mn1", "--jobs", "2", workflows=tmp_path)
+    assert one.status == 0, one.sentences
+    assert one.figures == two.figures
+    assert {"procedure", "states", "edges", "violations", "waiting_for_person", "seconds"} <= one.said.keys()
+    assert one.said["procedure"] == "pause-xcatd"
+    assert one.said["states"] > 50
+
+
+def test_what_a_site_forgot_is_found_and_told_by_what_was_typed_and_done(tmp_path: Path) -> None:
+    (tmp_path / "careless.py").write_text(CARELESS)
+    found = verify("careless", "node=mn2", "--first", workflows=tmp_path)
+    assert found.status == 8
+    (violation,) = [one for one in found.said["violations"] if "mounted for writing" in one["sentence"]]
+    assert "is mounted for writing on mn1 and mn2" in violation["sentence"]
+    assert violation["trace"][0].startswith("hamn-flow start careless node=mn2")
+    assert "mn2: mount -t ext4" in violation["trace"][-1]
