@@ -69,13 +69,15 @@ class Search:
         explored = self.explored
         self.found.reach(self.root, faults)
         due = [self.root]
-        while due and not self._over:
+        while due:
             legs: list[Leg] = []
             for state in due:
                 explored[state] = self.found.reached[state]
                 legs += [Leg(state=state, act=act, faults=explored[state]) for act in self._acts(state)]
                 self._clear_up(state)
-            self._follow(legs)
+            for _ in self._waves(legs):
+                if self._over:
+                    return
             due = [state for state in self.found.standings if self.found.reached[state] > explored.get(state, -1)]
 
     def activate_from(self, states: Sequence[str]) -> None:
@@ -92,7 +94,8 @@ class Search:
             self.found.edges[edge] = None
             names = [spec.name for spec in self.case.cluster.nodes]
             legs += [Leg(state=given_up, act=activate(name), faults=0) for name in names]
-        self._follow(list({(leg.state, leg.act.text): leg for leg in legs}.values()))
+        for _ in self._waves(list({(leg.state, leg.act.text): leg for leg in legs}.values())):
+            pass
 
     @property
     def _over(self) -> bool:
@@ -123,8 +126,11 @@ class Search:
         )
         self.found.edges[Edge(source=state, target=target, text=text, act=text, calm=True)] = None
 
-    def _follow(self, legs: Sequence[Leg]) -> None:
-        """Long courses, with faults left, by shares of their positions; short ones by several to a task."""
+    def _waves(self, legs: Sequence[Leg]) -> Iterator[None]:
+        """Follow them, wave by wave: long courses, with faults left, by shares of their positions; of others several.
+
+        After each wave its caller may have enough.
+        """
         tasks: list[Task] = []
         for leg in legs:
             if leg.faults:
@@ -135,8 +141,7 @@ class Search:
         for at in range(0, len(tasks), size):
             for found in side_by_side(tasks[at : at + size], self.jobs):
                 self.found.take(found)
-            if self._over:
-                return
+            yield
 
     def _courses(self, legs: Sequence[Leg], share: Share) -> Found:
         """Follow courses one after the other, in a process of their own."""

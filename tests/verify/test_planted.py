@@ -15,10 +15,24 @@ import pytest
 from tests.verify.searching import ROOT, verify
 
 PLANTED = Path(__file__).parent / "planted"
+WITHDRAW = '''"""Withdraw the NFS exports of the shared file systems on a node."""
+
+from hamn_flow.catalog import Workflow
+from hamn_flow.steps.exports import UnexportShared, mount_points_of
+from hamn_flow.steps.step import Stage
+
+
+def stages(site):
+    points = mount_points_of(site.cluster.file_systems)
+    return (Stage(name="unexport", steps=(UnexportShared(node=site.node_named("node"), mount_points=points),)),)
+
+
+workflow = Workflow(stages=stages, options={"node": "the node to work on"})
+'''
 FOUND = {
     "lazy_unmount": ("deactivate", "nobody understands the command mn1: umount -l /etc/xcat"),
     "intent_not_written": ("deactivate", "is launched on mn1, and the journal does not know of it"),
-    "seen_overwritten": ("deactivate", "a run is rolled back, and the pair is not as it was before it"),
+    "seen_overwritten": ("withdraw", "a run is rolled back, and the pair is not as it was before it"),
     "probe_skipped": ("deactivate", "is launched on mn1 again, though its effect is there"),
     "objection_skipped_on_undo": ("deactivate", "is mounted for writing on mn1 and mn2"),
     "objection_asked_too_early": ("activate", "is mounted for writing on mn1 and mn2"),
@@ -28,7 +42,10 @@ FOUND = {
         "nothing is in the way, and hamn-flow rollback does not get to its end",
     ),
     "ping_as_the_only_address_check": ("activate", "the virtual IP 10.97.0.100 is up on mn2 and another host"),
-    "failed_mount_ignored": ("activate", "on mn2 runs on a local directory"),
+    "failed_mount_ignored": (
+        "activate",
+        "hamn-flow resume does not get to its end: it waits at mn2.recognise-database",
+    ),
 }
 
 
@@ -47,6 +64,8 @@ def test_a_planted_mistake_is_found(planted: str, tmp_path: Path) -> None:
     for folder in ("hamn_flow", "workflows", "state"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(("git", "apply", str(PLANTED / f"{planted}.patch")), cwd=tmp_path, check=True, timeout=30)
-    found = verify(procedure, "--first", root=tmp_path)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "withdraw.py").write_text(WITHDRAW)
+    found = verify(procedure, "--first", root=tmp_path, workflows=tmp_path / "own")
     assert found.status == 8
     assert any(sentence in each for each in found.sentences), found.sentences
