@@ -234,7 +234,7 @@ class Course:
         self._edge(state)
         if max(self.known.reached.get(state, -1), self.found.reached.get(state, -1)) >= self.faults:
             raise Enough
-        self.found.reach(state, self.faults)
+        self.found.reach(state, self.faults if self.share.of == 1 else self.faults - 1)  # others follow the rest of it
         self.at, self._said, self._struck, self._typed = state, [], False, ""
         self._looked.clear()
 

@@ -132,9 +132,10 @@ class Search:
         After each wave its caller may have enough.
         """
         tasks: list[Task] = []
-        for leg in legs:
-            if leg.faults:
-                tasks += [partial(self._courses, [leg], Share(first=first, of=_SHARES)) for first in range(_SHARES)]
+        long = [leg for leg in legs if leg.faults]
+        shares = _SHARES if len(long) < _SHARES else 1
+        for leg in long:
+            tasks += [partial(self._courses, [leg], Share(first=first, of=shares)) for first in range(shares)]
         short = [leg for leg in legs if not leg.faults]
         tasks += [partial(self._courses, short[at : at + _COURSES], Share()) for at in range(0, len(short), _COURSES)]
         size = _FEW_TASKS if self.first else _TASKS
