@@ -22,8 +22,8 @@ from hamn_flow.search.scene import Scene
 from hamn_flow.search.tasks import Task, side_by_side
 
 _SHARES = 8  # of a course's positions, each by a task of its own
-_COURSES = 12  # by a task, where the courses are short
-_TASKS = 8  # in a wave
+_COURSES = 4  # by a task, where the courses are short
+_TASKS = 8  # in a wave: the fewer, the more each knows of what the others found
 _FEW_TASKS = 2  # where the search ends with the first violation
 
 

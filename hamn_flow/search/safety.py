@@ -69,11 +69,15 @@ def in_the_way(state: State, by_hand: tuple[ByHand, ...]) -> Iterator[str]:
 
 def _left(state: State, by_hand: tuple[ByHand, ...]) -> Iterator[ByHand]:
     """What is still mounted by hand, and not in use: nobody takes it from below a daemon."""
-    for one in by_hand:
-        node = state.nodes[one.node]
-        in_use = any(unit.started_on for unit in node.units.values())
-        if not in_use and any(mount.mount_point == one.mount_point for mount in node.mounts):
+    for one in _mounted(state, by_hand):
+        if not any(unit.started_on for unit in state.nodes[one.node].units.values()):
             yield one
+
+
+def _mounted(state: State, by_hand: tuple[ByHand, ...]) -> tuple[ByHand, ...]:
+    """What is still mounted by hand: a rollback leaves it, as it was not the run that mounted it."""
+    mounted = {(node.name, mount.mount_point) for node in state.nodes.values() for mount in node.mounts}
+    return tuple(one for one in by_hand if (one.node, one.mount_point) in mounted)
 
 
 def _hangs(job: KeyedJob) -> bool:
@@ -157,5 +161,5 @@ def standing(cluster: Cluster, state: State, journal: MemoryJournal, by_hand: tu
         active=active_node(state, cluster),
         off=off,
         in_the_way=obstacles,
-        digest="" if rebooted or obstacles or off else digest(state),
+        digest="" if rebooted or obstacles or off or _mounted(state, by_hand) else digest(state),
     )
