@@ -95,6 +95,7 @@ class Course:
     _links: dict[NodeName, SimulatedConnection | None] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
     _said: list[str] = field(default_factory=list)
+    _known: tuple[Found, ...] = ()  # with what this process's parents have found
     _begun: bool = False
     _launching: bool = False  # a node that goes then is one that goes at the command
     _struck: bool = False  # by a fault since the last state
@@ -113,6 +114,7 @@ class Course:
         self.world = World(self.scene.state(), clock=lambda: 0.0, sleep=self._sleep)
         self.journal = MemoryJournal(self.scene.saved_journal(), self.committed)
         self.by_hand = self.scene.by_hand
+        self._known = (self.known,)
         self._typed = self.act.text
         self._said = [self.act.text]
 
@@ -232,7 +234,7 @@ class Course:
         driver = [typed, self._linked(), sorted(self._failed), last, [str(one) for one in self.world.state.faults]]
         state = name_of("at work", *self._likeness(self.journal, at_rest=False), driver)
         self._edge(state)
-        if max(self.known.reached.get(state, -1), self.found.reached.get(state, -1)) >= self.faults:
+        if any(found.reached.get(state, -1) >= self.faults for found in (*self._known, self.found)):
             raise Enough
         self.found.reach(state, self.faults if self.share.of == 1 else self.faults - 1)  # others follow the rest of it
         self.at, self._said, self._struck, self._typed = state, [], False, ""
@@ -283,7 +285,7 @@ class Course:
         state = name_of("at rest", *self._likeness(journal, at_rest=True))
         self._edge(state, text)
         self.found.reach(state, self.faults)
-        if state in self.known.standings or state in self.found.standings:
+        if any(state in found.standings for found in (*self._known, self.found)):
             return
         scene = Scene.packed(self.world.state, journal.saved(), self.by_hand)
         self.found.scenes[state] = scene
@@ -320,7 +322,7 @@ class Course:
             os.waitpid(child, 0)
             return False
         os.close(reading)
-        self.known.know(self.found)
+        self._known += (self.found,)
         self.found = Found()
         self.share, self.faults, self._struck = Share(), self.faults - 1, True
         self._report_to = writing
