@@ -294,6 +294,9 @@ def verify(
     database: Annotated[
         str, typer.Option(metavar="NAME", help="The database of the simulated pair, postgresql or sqlite.")
     ] = "postgresql",
+    small: Annotated[
+        bool, typer.Option("--small", help="On a pair with three file systems, and no names, leases or consoles.")
+    ] = False,
     first: Annotated[bool, typer.Option("--first", help="End with the first violation that is found.")] = False,
     json: Json = False,
 ) -> None:
@@ -304,9 +307,9 @@ def verify(
         settings_of(ctx),
         procedure,
         options_of(options),
+        verifying.pair_named(database, size="small" if small else "whole"),
         faults=faults,
         jobs=jobs,
-        database=database,
         first=first,
         as_json=json,
     )

@@ -9,20 +9,20 @@ from typing import get_args
 from hamn_flow.cli.paper import Paper
 from hamn_flow.cli.settings import Settings
 from hamn_flow.errors import Invalid, Refused
-from hamn_flow.search.cases import case_of, first_scene
+from hamn_flow.search.cases import Pair, case_of, first_scene
 from hamn_flow.search.explore import Search
 from hamn_flow.search.told import Searched, searched_data, searched_lines
-from hamn_flow.simulator.standard import DatabaseName
+from hamn_flow.simulator.standard import DatabaseName, Size
 
 
 def verify(
     settings: Settings,
     procedure: str,
     options: Mapping[str, str],
+    pair: Pair,
     *,
     faults: int,
     jobs: int,
-    database: str,
     first: bool,
     as_json: bool,
 ) -> None:
@@ -34,9 +34,8 @@ def verify(
     searched: list[Searched] = []
     for name in names:
         begun = monotonic()
-        kind = database_named(database)
-        case = case_of(catalog, name, options, kind)
-        search = Search.of(case, first_scene(case, kind), jobs=jobs, first=first)
+        case = case_of(catalog, name, options, pair)
+        search = Search.of(case, first_scene(case, pair), jobs=jobs, first=first)
         one = Searched(judgement=search.judged(faults), seconds=monotonic() - begun)
         searched.append(one)
         if not as_json:
@@ -50,10 +49,9 @@ def verify(
         raise Invalid(broken, hint="The way to each is shown above; mend the procedure, then search again.")
 
 
-def database_named(name: str) -> DatabaseName:
-    """The simulated pair's database."""
+def pair_named(name: str, *, size: Size) -> Pair:
+    """The simulated pair with a database of that name."""
     for known in get_args(DatabaseName):
         if name == known:
-            found: DatabaseName = known
-            return found
+            return Pair(database=known, size=size)
     raise Refused(f"there is no simulated pair with {name}", hint="Say --database postgresql, or sqlite.")

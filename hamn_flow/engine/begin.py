@@ -279,10 +279,10 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
         seen=seen,
         found_running=partial(_see_ended, desk, run),
         new_boots=new_boots,
-        copies=Copies(
-            owner=owner, journal=desk.journal, note=partial(_note_copy, desk, run), unseen=before.summary.unseen
-        ),
     )
+    if desk.world.keeps_copies:
+        note = partial(_note_copy, desk, run)
+        links.copies = Copies(owner=owner, journal=desk.journal, note=note, unseen=before.summary.unseen)
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     try:
         if before.boot_ids:

@@ -15,7 +15,7 @@ from hamn_flow.errors import HamnError
 from hamn_flow.facts.abreast import one_by_one
 from hamn_flow.journal.memory import MOMENT, MemoryJournal
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
-from hamn_flow.model.events import CommandLaunched, Event, NodeSeen, RunBegun, StepSettled
+from hamn_flow.model.events import CommandLaunched, DriverCame, Event, NodeSeen, RunBegun, StepSettled
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import StepState
 from hamn_flow.search.acts import RESUME, ROLLBACK, Act, Case
@@ -201,8 +201,8 @@ class Course:
 
     def committed(self, events: tuple[Event, ...]) -> None:
         """The driver has committed these."""
-        if self._successor is not None or all(isinstance(one, NodeSeen) for one in events):
-            return  # a node that was seen again is nothing new
+        if self._successor is not None or all(isinstance(one, NodeSeen | DriverCame) for one in events):
+            return  # a driver that came, or a node that was seen again, is nothing new
         self._commits += 1
         if self._commits > _MOST_COMMITS:
             self._broken("the driver goes round in circles")
@@ -351,6 +351,7 @@ class Course:
             monotonic=lambda: self._seconds,
             sleep=self._sleep,
             abreast=one_by_one,
+            keeps_copies=False,  # another machine has a copy all the same: see _take_over
             new_run_id=lambda: RUN,
         )
 

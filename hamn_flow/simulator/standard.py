@@ -47,14 +47,32 @@ _EXPORTS = (
 _CFGLOC = f"Pg:dbname=xcatdb;host={VIRTUAL_IP.address}|xcatadm|cluster-secret\n"
 
 DatabaseName = Literal["postgresql", "sqlite"]
+Size = Literal["whole", "small"]
+"""`small`: the least that has each kind of thing once: tables, a database, exports; no names, leases or consoles."""
+
+_LEFT_OUT: Mapping[Size, tuple[str, ...]] = {"whole": (), "small": ("root-xcat", "tftpboot")}
+_FEATURES: Mapping[Size, str] = {
+    "whole": "",
+    "small": 'features = { dns = false, dhcp = "none", console = "none", resolver = false }\n',
+}
 
 
-def standard_pair(database: DatabaseName = "postgresql", *, arping: tuple[str, str] = ("iputils", "habets")) -> World:
+def _kinds(database: DatabaseName, size: Size) -> list[str]:
+    left_out = (*_LEFT_OUT[size], *(("postgresql",) if database == "sqlite" else ()))
+    return [name for name in _MOUNT_POINTS if name not in left_out]
+
+
+def standard_pair(
+    database: DatabaseName = "postgresql",
+    *,
+    arping: tuple[str, str] = ("iputils", "habets"),
+    size: Size = "whole",
+) -> World:
     """A world whose mn1 is active and whose mn2 stands by; nothing in its log.
 
     `arping` is the flavour on each of the two nodes ("iputils", "habets", or "" where there is none).
     """
-    kinds = [name for name in _MOUNT_POINTS if database == "postgresql" or name != "postgresql"]
+    kinds = _kinds(database, size)
     disks = {name: _disk(number, name, database) for number, name in enumerate(kinds, start=1)}
     nodes = {
         name: _node(number, name, kinds, database, flavour)
@@ -66,32 +84,32 @@ def standard_pair(database: DatabaseName = "postgresql", *, arping: tuple[str, s
         node.powered = False
         boot(state, node)
     world = World(state)
-    _activate(world, database)
+    _activate(world, database, size)
     return world
 
 
-def _activate(world: World, database: DatabaseName) -> None:
+def _activate(world: World, database: DatabaseName, size: Size) -> None:
     """Give mn1 the role, by the commands that a person would type."""
-    for file_system in file_systems(database):
+    for file_system in file_systems(database, size):
         how = ("-t", file_system.type, "-o", file_system.options)
         _run(world, "mount", *how, file_system.device, file_system.mount_point)
     vip = VIRTUAL_IP
     _run(world, "ip", "addr", "add", vip.cidr, "brd", "+", "dev", vip.interface, "label", vip.label)
     if database == "postgresql":
         _run(world, "systemctl", "start", "postgresql@15-main")
+    _run(world, "systemctl", "start", "xcatd")
     commands: tuple[tuple[str, ...], ...] = (
-        ("systemctl", "start", "xcatd"),
         ("makedns", "-n"),
         ("makedhcp", "-n"),
         ("makedhcp", "-a"),
         ("makeconservercf",),
         ("systemctl", "start", "conserver"),
-        ("systemctl", "start", "apache2"),
-        ("systemctl", "start", "nfs-server"),
         ("resolver.pl", "add", vip.address),
     )
-    for words in commands:
+    for words in commands if size == "whole" else ():
         _run(world, *words)
+    for unit in ("apache2", "nfs-server"):
+        _run(world, "systemctl", "start", unit)
 
 
 def _run(world: World, *words: str) -> None:
@@ -101,9 +119,9 @@ def _run(world: World, *words: str) -> None:
         raise RuntimeError(message)
 
 
-def file_systems(database: DatabaseName = "postgresql") -> tuple[SharedFileSystem, ...]:
+def file_systems(database: DatabaseName = "postgresql", size: Size = "whole") -> tuple[SharedFileSystem, ...]:
     """The shared file systems as cluster.toml has them."""
-    kinds = [name for name in _MOUNT_POINTS if database == "postgresql" or name != "postgresql"]
+    kinds = _kinds(database, size)
     return tuple(
         SharedFileSystem(mount_point=_MOUNT_POINTS[name], source=f"UUID={_uuid(number)}")
         for number, name in enumerate(kinds, start=1)
@@ -279,7 +297,11 @@ def _unit(name: str, daemon: str, *aliases: str, kind: str = "simple", enabled: 
 
 
 def cluster_toml(
-    database: DatabaseName = "postgresql", *, ports: Mapping[str, int] | None = None, identity_file: str = ""
+    database: DatabaseName = "postgresql",
+    *,
+    ports: Mapping[str, int] | None = None,
+    identity_file: str = "",
+    size: Size = "whole",
 ) -> str:
     """The text of a cluster.toml for the standard pair; with `ports` the nodes are reached on loopback."""
     nodes = []
@@ -291,7 +313,8 @@ def cluster_toml(
         nodes.append(f'    {{ name = "{name}", address = "{address}"{ssh} }},\n')
     vip = VIRTUAL_IP
     disks = "".join(
-        f'    {{ mount_point = "{each.mount_point}", source = "{each.source}" }},\n' for each in file_systems(database)
+        f'    {{ mount_point = "{each.mount_point}", source = "{each.source}" }},\n'
+        for each in file_systems(database, size)
     )
     data = f', data_directory = "{DATA_DIRECTORY}"' if database == "postgresql" else ""
     address = f'address = "{vip.address}", prefix = {vip.prefix}'
@@ -300,12 +323,15 @@ def cluster_toml(
         f'virtual_ip = {{ {address}, interface = "{vip.interface}", host_name = "{vip.host_name}" }}\n'
         f"file_systems = [\n{disks}]\n"
         f'database = {{ engine = "{database}"{data} }}\n'
+        f"{_FEATURES[size]}"
     )
 
 
-def standard_cluster(database: DatabaseName = "postgresql", *, path: Path = Path("cluster.toml")) -> Cluster:
+def standard_cluster(
+    database: DatabaseName = "postgresql", *, path: Path = Path("cluster.toml"), size: Size = "whole"
+) -> Cluster:
     """The same as a value, for connections in memory."""
-    found = parse(cluster_toml(database).encode(), path)
+    found = parse(cluster_toml(database, size=size).encode(), path)
     if not isinstance(found, Cluster):
         message = f"the standard pair's own cluster.toml has mistakes: {found}"
         raise TypeError(message)
