@@ -1,6 +1,6 @@
 # make demo    a planned failover on two simulated nodes, halted, resumed, done; a second one rolled back
-# make test    tests, layers, ruff, mypy; the search of every procedure with one fault
-# make verify  the same search with two faults, one after the other: hours
+# make test    tests, layers, ruff, mypy; the search of every procedure with one fault, on a small pair
+# make verify  the same search on the whole pair, and with two faults, one after the other: hours
 #
 # Both set up what they need in .venv first; python3 (3.11 or newer, with venv) and make are all that must be there.
 
@@ -30,7 +30,8 @@ test: lint types
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup
 
 verify: $(VENV)/ready
-	$(BIN)/hamn-flow verify --faults 2 --jobs $(JOBS)
+	$(BIN)/hamn-flow verify --jobs $(JOBS)
+	$(BIN)/hamn-flow verify --small --faults 2 --jobs $(JOBS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check

@@ -295,7 +295,8 @@ def verify(
         str, typer.Option(metavar="NAME", help="The database of the simulated pair, postgresql or sqlite.")
     ] = "postgresql",
     small: Annotated[
-        bool, typer.Option("--small", help="On a pair with three file systems, and no names, leases or consoles.")
+        bool,
+        typer.Option("--small", help="On a pair with two file systems, and no names, leases, consoles or exports."),
     ] = False,
     first: Annotated[bool, typer.Option("--first", help="End with the first violation that is found.")] = False,
     json: Json = False,

@@ -48,12 +48,12 @@ _CFGLOC = f"Pg:dbname=xcatdb;host={VIRTUAL_IP.address}|xcatadm|cluster-secret\n"
 
 DatabaseName = Literal["postgresql", "sqlite"]
 Size = Literal["whole", "small"]
-"""`small`: the least that has each kind of thing once: tables, a database, exports; no names, leases or consoles."""
+"""`small`: the least that has the role: tables and a database on a disk each, xcatd, httpd; nothing for its nodes."""
 
-_LEFT_OUT: Mapping[Size, tuple[str, ...]] = {"whole": (), "small": ("root-xcat", "tftpboot")}
+_LEFT_OUT: Mapping[Size, tuple[str, ...]] = {"whole": (), "small": ("install", "root-xcat", "tftpboot")}
 _FEATURES: Mapping[Size, str] = {
     "whole": "",
-    "small": 'features = { dns = false, dhcp = "none", console = "none", resolver = false }\n',
+    "small": 'features = { nfs = false, dns = false, dhcp = "none", console = "none", resolver = false }\n',
 }
 
 
@@ -108,7 +108,7 @@ def _activate(world: World, database: DatabaseName, size: Size) -> None:
     )
     for words in commands if size == "whole" else ():
         _run(world, *words)
-    for unit in ("apache2", "nfs-server"):
+    for unit in ("apache2", "nfs-server") if size == "whole" else ("apache2",):
         _run(world, "systemctl", "start", unit)
 
 

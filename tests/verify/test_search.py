@@ -56,7 +56,7 @@ workflow = Workflow(stages=stages, options={"node": "the node to mount it on"})
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("procedure", PROCEDURES)
 def test_no_fault_leads_a_procedure_to_where_nothing_leads_on(procedure: str) -> None:
-    found = verify(procedure, seconds=1700)
+    found = verify(procedure, "--small", "--jobs", "1", seconds=1700)
     assert found.sentences == []
     assert found.status == 0
     pinned = (PINNED / f"{procedure}.txt").read_text().splitlines()
@@ -66,8 +66,8 @@ def test_no_fault_leads_a_procedure_to_where_nothing_leads_on(procedure: str) ->
 @pytest.mark.timeout(600)
 def test_a_sites_own_procedure_is_searched_and_the_same_is_found_by_one_process_as_by_two(tmp_path: Path) -> None:
     (tmp_path / "pause_xcatd.py").write_text(SMALL)
-    one = verify("pause-xcatd", "--jobs", "1", workflows=tmp_path)
-    two = verify("pause-xcatd", "node=mn1", "--jobs", "2", workflows=tmp_path)
+    one = verify("pause-xcatd", "--small", "--jobs", "1", workflows=tmp_path)
+    two = verify("pause-xcatd", "node=mn1", "--small", "--jobs", "2", workflows=tmp_path)
     assert one.status == 0, one.sentences
     assert one.figures == two.figures
     assert {"procedure", "states", "edges", "violations", "waiting_for_person", "seconds"} <= one.said.keys()
