@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
 
-from hamn_flow.cli.drive import at_desk, carry, show_steps, utc_now
+from hamn_flow.cli.drive import at_desk, carry, show_steps
 from hamn_flow.cli.look import world
 from hamn_flow.cli.paper import Paper
 from hamn_flow.cli.settings import Settings
@@ -12,7 +13,8 @@ from hamn_flow.engine import adopt as adoption
 from hamn_flow.engine import ahead, begin
 from hamn_flow.engine.claim import LeftRunning
 from hamn_flow.errors import JournalUnusable, Refused
-from hamn_flow.journal import in_memory, read
+from hamn_flow.journal import read
+from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.run import Direction, Run
@@ -31,7 +33,7 @@ def adopt(settings: Settings, given: str, run: str, left: LeftRunning, *, stay: 
     found = adoption.look_for(world(), cluster, node, run)
     _, newest = found.newest()
     adoption.refuse_other_pair(cluster, newest)
-    with in_memory(utc_now) as copy:
+    with closing(MemoryJournal(MemoryJournal.empty())) as copy:
         copy.take_over(found.run, newest.commits)
         before = copy.run(found.run)
     paper.tell([*holding_lines(found.held, paper.width), *kept_lines(found, cluster, paper.width), line()])

@@ -9,8 +9,8 @@
 Nothing here imports sqlite-utils before a journal must be migrated, so that reading stays quick.
 """
 
-from hamn_flow.journal.journal import Journal, drive, in_memory
+from hamn_flow.journal.journal import Journal, drive
 from hamn_flow.journal.place import default_path, refuse_on
 from hamn_flow.journal.reader import Reader, read
 
-__all__ = ["Journal", "Reader", "default_path", "drive", "in_memory", "read", "refuse_on"]
+__all__ = ["Journal", "Reader", "default_path", "drive", "read", "refuse_on"]

@@ -107,15 +107,6 @@ class Journal(Reader):
 
 
 @contextmanager
-def in_memory(clock: Callable[[], datetime]) -> Iterator[Journal]:
-    """A journal that nobody else sees and that ends with its use."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    with closing(connection):
-        migrate(connection)
-        yield Journal(Path(":memory:"), connection, clock)
-
-
-@contextmanager
 def drive(
     path: Path, *, holder: Holder, clock: Callable[[], datetime], patience: float = PATIENCE
 ) -> Iterator[Journal]:

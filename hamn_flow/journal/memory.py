@@ -1,4 +1,4 @@
-"""A journal that lies nowhere: for a search, which goes on from what was saved of it as often as it likes."""
+"""A journal that lies nowhere: to look at what a copy holds, and for a search, which goes on from what it saved."""
 
 from __future__ import annotations
 
