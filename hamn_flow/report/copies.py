@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from hamn_flow.engine.adopt import Audit, Kept
 from hamn_flow.errors import Unreachable
-from hamn_flow.journal.chain import Copy, Health, Relation, common, relation
+from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, relation
 from hamn_flow.model.pair import Cluster
 from hamn_flow.report.line import Line, Span, Tone, hanging, line
 
@@ -23,7 +23,7 @@ def kept_lines(kept: Kept, cluster: Cluster, width: int) -> list[Line]:
         copy = kept.copies.get(spec.name)
         said = "it does not answer; a step that was begun there and is not in the other copy is in doubt"
         if copy is not None:
-            said = f"{copy.health}, {len(copy.commits)} commits{'  <- taken' if spec.name == source else ''}"
+            said = f"{copy.health}, {_commits(copy.commits)}{'  <- taken' if spec.name == source else ''}"
         lines += hanging(line(f"  {spec.name}  "), said, width, Tone.PLAIN if copy else Tone.WARN)
     return lines
 
@@ -32,7 +32,7 @@ def audit_lines(audit: Audit, zone: datetime, width: int) -> list[Line]:
     """The journal and each copy, in words."""
     wide = max(len("journal"), *(len(node) for node in audit.copies)) + 2
     lines = [line("run ", Span(audit.run, Tone.HEAD))]
-    said, tone = f"whole, {len(audit.commits)} commits", Tone.GOOD
+    said, tone = f"whole, {_commits(audit.commits)}", Tone.GOOD
     if audit.commits:
         said += f", the last at {audit.commits[-1].at.astimezone(zone.tzinfo):%Y-%m-%d %H:%M:%S %Z}"
     if audit.unfit is not None:
@@ -74,8 +74,8 @@ def _troubles(audit: Audit) -> Iterator[str]:
         if how is Relation.PARTED:
             yield f"the copy on {node} parts from the journal after commit {common(audit.commits, copy.commits)}"
         elif how is Relation.AHEAD:
-            more = len(copy.commits) - len(audit.commits)
-            yield f"the copy on {node} has {more} commits more than the journal: another driver went on with the run"
+            more = _commits(copy.commits[len(audit.commits) :])
+            yield f"the copy on {node} has {more} more than the journal: another driver went on with the run"
 
 
 def _spoken(audit: Audit, copy: Copy | Unreachable) -> str:
@@ -88,12 +88,16 @@ def _spoken(audit: Audit, copy: Copy | Unreachable) -> str:
         case Relation.SAME:
             how = "the same as the journal"
         case Relation.BEHIND:
-            how = f"{len(audit.commits) - len(copy.commits)} commits behind the journal"
+            how = f"{_commits(audit.commits[shared:])} behind the journal"
         case Relation.AHEAD:
-            how = f"{len(copy.commits) - shared} commits more than the journal"
+            how = f"{_commits(copy.commits[shared:])} more than the journal"
         case Relation.PARTED:
             how = f"parts from the journal after commit {shared}"
-    return f"{copy.health}, {len(copy.commits)} commits, {how}"
+    return f"{copy.health}, {_commits(copy.commits)}, {how}"
+
+
+def _commits(commits: Sequence[Commit]) -> str:
+    return "1 commit" if len(commits) == 1 else f"{len(commits)} commits"
 
 
 def _data(audit: Audit, copy: Copy | Unreachable) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def holding_lines(held: Holding, width: int) -> list[Line]:
         if isinstance(how, Unreachable):
             lines += hanging(label, how.sentence, width, Tone.BAD)
             continue
-        since = f", for {seconds_text(how.seconds)}" if Owner.of(how.owner) else ""
+        since = f", for {seconds_text(how.seconds)}" if Owner.of(how.owner) and how.seconds else ""
         lines += hanging(label, f"{spoken(how)}{since}", width)
         for key in how.running:
             lines += hanging(line(" " * wide), f"still runs the command of {key}", width, Tone.WARN)

@@ -138,7 +138,7 @@ def test_copies_that_part_are_for_a_person(desk: Desk, halted: EmbeddedPair, els
     found = desk.type("audit", run)
     assert found.status == 10
     assert "the copy on mn2 parts from the journal after commit" in " ".join(found.errors.split())
-    assert ", 1 commits behind the journal" in found.out
+    assert ", 1 commit behind the journal" in found.out
     fork = Copy.read(run, before).commits[-1]
     text = commit_text(fork.version, time_text(fork.at), [("CheckpointReached", f'{{"run":"{run}","checkpoint":"x"}}')])
     first[run] += Commit(text=text, sum=next_sum(fork.sum, text)).line.encode()
