@@ -21,7 +21,7 @@ from hamn_flow.engine.links import GRACE, Links
 from hamn_flow.engine.outage import measuring
 from hamn_flow.engine.plan import stages_for
 from hamn_flow.engine.world import World
-from hamn_flow.errors import Changed, HamnError, Refused
+from hamn_flow.errors import Busy, Changed, HamnError, Refused
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import JobState, Key, NodeName
 from hamn_flow.model.events import (
@@ -286,7 +286,7 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     try:
         if before.boot_ids:
-            links.connect()
+            _claim_both(links, run)
         yield Carrying(acting=acting, steps=steps, new_boots=new_boots)
         _let_go(desk, run, links)
     except HamnError:
@@ -294,6 +294,15 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
         raise
     finally:
         links.close()
+
+
+def _claim_both(links: Links, run: str) -> None:
+    """Reach both nodes; where another driver holds one, the other is not kept from it either."""
+    try:
+        links.connect()
+    except Busy:
+        links.give_up(f"a driver of run {run} was refused")
+        raise
 
 
 def _let_go(desk: Desk, run: str, links: Links) -> None:

@@ -86,6 +86,7 @@ class Copies:
                     connection.set_aside(self.run)
             except LookFailed as error:
                 self._give_up(place, error.sentence)
+            self._noted.discard(connection.node)
             self._send(place)
             self._hear(place, PATIENCE)
 
@@ -148,8 +149,8 @@ class Copies:
                 )
                 place.keeping = place.connection.keep(self.run, piece)
                 place.size += len(piece.text)
-        except Unreachable as error:
-            self._give_up(place, error.sentence)
+        except Unreachable:
+            place.given_up = True  # the link is lost: what the node has is seen when it is there again
         place.commits += len(missing)
 
     def _hear(self, place: _Place, seconds: float) -> None:
@@ -159,11 +160,11 @@ class Copies:
         late = place.connection.node in self._noted  # waited for once, and no more
         try:
             kept = place.keeping(0.0 if late else seconds)
-        except Unreachable as error:
+        except LookFailed as error:
             place.keeping = None
             self._give_up(place, error.sentence)
             return
-        except StaleDriver:  # the launch that follows is refused as well, and says who took over
+        except (Unreachable, StaleDriver):  # as above; or the launch that follows is refused, and says who took over
             place.keeping, place.given_up = None, True
             return
         if kept is None:

@@ -68,7 +68,7 @@ class JobsFound(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CopyMissed(Event):
-    """A node has no copy of this run's journal as it is from here on; the run goes on."""
+    """A node did not get this run's journal as it is now; the run goes on."""
 
     node: NodeName
     reason: str

@@ -107,7 +107,7 @@ class Telling:
     @tell.register
     def _(self, event: events.CopyMissed, at: datetime, width: int) -> list[Line]:
         del at
-        label = line(Span(f"  {event.node} has no copy of the journal from here on: ", Tone.WARN))
+        label = line(Span(f"  {event.node} got no copy of the journal: ", Tone.WARN))
         return hanging(label, event.reason, width)
 
     @tell.register

@@ -12,7 +12,7 @@ import pytest
 from hamn_flow.engine import adopt, begin
 from hamn_flow.engine.begin import Desk, resume, rollback, start
 from hamn_flow.engine.claim import LeftRunning
-from hamn_flow.errors import Busy, Interrupted, StaleDriver, StepFailed, Unreachable
+from hamn_flow.errors import Busy, Interrupted, Refused, StaleDriver, StepFailed, Unreachable
 from hamn_flow.facts.node import Nodes
 from hamn_flow.journal import drive
 from hamn_flow.journal.chain import Copy, Health
@@ -216,6 +216,24 @@ def test_it_is_ended_where_a_person_says_so(bench: Bench) -> None:
     assert bench.lines("one") == 1
 
 
+def test_a_run_that_waits_and_has_changed_nothing_holds_no_node(bench: Bench) -> None:
+    bench.procedure([IsThere(node=A, path=bench.path("go"))], [Write(node=A, path=bench.path("one"))])
+    with bench.desk() as desk, pytest.raises(Refused):
+        start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    assert holder(bench, A) == holder(bench, B) == f"- run {run} waits and has changed nothing"
+    assert copy_on(bench, A, run).commits == copy_on(bench, B, run).commits, "its halt is in both"
+
+
+def holder(bench: Bench, node: NodeName) -> str:
+    """Who holds a node, as it says itself."""
+    link = connect_local(NodeSpec(name=node, address="192.0.2.1"), base=base(bench, node))
+    try:
+        return link.held().owner
+    finally:
+        link.close()
+
+
 def act(what: str) -> Callable[[Desk, str], object]:
     return {"start": lambda desk, _run: start(desk, "toy", {}), "resume": resume, "rollback": rollback}[what]
 
@@ -237,6 +255,7 @@ def test_a_node_that_another_driver_holds_is_not_taken(bench: Bench, what: str) 
     assert not isinstance(refused.value, StaleDriver)
     assert node.held().is_by(Owner(run="other1", driver="admin2:7"))
     assert bench.lines("one") == 1
+    assert (Owner.of(holder(bench, A)) is None) is (what != "start"), "what was claimed is given up again"
     claim(node, Owner.nobody("released by a person"))
     node.close()
     Path(bench.path("go")).touch()

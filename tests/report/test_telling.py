@@ -107,7 +107,7 @@ STORY: list[Event] = [
 OTHERS = [
     "  mn1 still runs 2 commands of an earlier driver: p3wn8a-1-1-0, p3wn8a-2-1-0; nothing is launched meanwhile",
     "  mn1 released by bob@b: b is broken (it was held by p3wn8a b:9:1:f)",
-    "  mn1 has no copy of the journal from here on: its disk is full",
+    "  mn1 got no copy of the journal: its disk is full",
 ]
 
 
