@@ -43,8 +43,8 @@ class Kept:
             said = "; ".join(f"that on {node} is {copy.health}" for node, copy in self.copies.items())
             raise Refused(
                 f"there is no whole copy of run {self.run}: {said}",
-                hint="Type the command on the machine that drove the run, or see docs of state/README.md to read what "
-                "is left; hamn-flow release and a new run begin anew.",
+                hint="Go on with it on the machine that drove it, if that has its journal; or give the nodes up by "
+                "hamn-flow release, and start a new run. state/README.md says how to read what is left.",
             )
         for node, copy in whole.items():
             if relation(newest.commits, copy.commits) is Relation.PARTED:
