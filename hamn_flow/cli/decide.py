@@ -53,8 +53,11 @@ def abandon(settings: Settings, given: str, because: str, *, yes: bool, as_json:
         before = begin.may_resume(desk, run)
         _show_what_stays(paper, desk, before)
         paper.ask(f"Close run {run} as it is? It can neither be resumed nor rolled back afterwards.", yes=yes)
-        begin.abandon(desk, run, because)
-        _said(paper, desk.journal.run(run), f"run {run} is abandoned; the nodes are as it left them.")
+        untold = begin.abandon(desk, run, because)
+        said = f"run {run} is abandoned; the nodes are as it left them."
+        if untold:
+            said += f" {' and '.join(untold)} could not be told, and may still be held for it: see hamn-flow owner."
+        _said(paper, desk.journal.run(run), said)
 
 
 def _show_what_stays(paper: Paper, desk: Desk, run: Run) -> None:

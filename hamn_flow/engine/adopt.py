@@ -7,8 +7,8 @@ a step may have been begun that is not known: what could have been next there is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from hamn_flow.engine.begin import Desk
@@ -16,12 +16,12 @@ from hamn_flow.engine.copies import best
 from hamn_flow.engine.forward import SETTLED
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
-from hamn_flow.errors import JournalUnusable, Refused, Unreachable
+from hamn_flow.errors import HamnError, JournalUnusable, Refused, Unreachable
 from hamn_flow.journal import Reader
 from hamn_flow.journal.chain import Commit, Copy, Health, Relation, first_unfit, relation
 from hamn_flow.journal.schema import VERSION
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.events import Adopted, DriverCame, Event, RunEnded, StepSettled
+from hamn_flow.model.events import Adopted, DriverCame, Event, StepSettled
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.run import Direction, Run, StepState, of_stage, stages_before
 from hamn_flow.transport.connection import Held, Owner
@@ -69,44 +69,72 @@ def look_for(world: World, cluster: Cluster, node: NodeName, run: str = "") -> K
             raise asked
         answering = {name: how for name, how in held.items() if not isinstance(how, Unreachable)}
         meant = run or _meant(links, node, asked, tuple(answering))
-        return Kept(run=meant, copies={name: links.copy_on(name, meant) for name in answering}, held=answering)
+        return Kept(run=meant, copies=_copies(links, answering, meant), held=answering)
 
 
 def take_over(desk: Desk, node: NodeName, found: Kept) -> Run:
     """Claim the nodes over those who were seen to hold them, read the copies again, and make the run this journal's.
 
     Busy if another driver has claimed a node meanwhile; Refused if there is no whole copy any more, or if this journal
-    has the run already and is not what the copy goes on from.
+    has the run already and is not what the copy goes on from. Who is refused holds no node.
     """
+    _refuse_own(desk, *found.newest())
     owner = Owner(run=found.run, driver=desk.world.driver)
     holders = {holder.driver for how in found.held.values() if (holder := Owner.of(how.owner))}
     former = desk.journal.drivers() | holders
     with closing(Links(cluster=desk.cluster, world=desk.world, owner=owner, former=former)) as links:
-        links.connect()
-        links.reach(node)
-        now = Kept(
-            run=found.run,
-            copies={name: links.copy_on(name, found.run) for name in links.reached},
-            held=found.held,
+        try:
+            return _taken_over(desk, node, found, links)
+        except BaseException:
+            with suppress(HamnError):
+                links.give_up(f"the adoption of run {found.run} was broken off")
+            raise
+
+
+def _taken_over(desk: Desk, node: NodeName, found: Kept, links: Links) -> Run:
+    links.connect()
+    links.reach(node)
+    now = Kept(run=found.run, copies=_copies(links, links.reached, found.run), held=found.held)
+    source, newest = now.newest()
+    refuse_other_pair(desk.cluster, newest)
+    _refuse_own(desk, source, newest)
+    ours = desk.journal.commits(found.run)
+    unseen = tuple(spec.name for spec in desk.cluster.nodes if not _is_known(now, spec.name, newest))
+    desk.journal.take_over(found.run, newest.commits[len(ours) :])
+    run = desk.journal.run(found.run)
+    adopted = Adopted(run=found.run, node=source, commits=len(newest.commits), unseen=unseen, who=desk.world.who)
+    came = DriverCame(run=found.run, driver=desk.world.driver, who=desk.world.who)
+    desk.journal.record(adopted, came, *_in_doubt(run, unseen))
+    desk.world.watch(adopted)
+    if run.summary.state.ended:
+        links.give_up(f"run {found.run} has ended")
+    return desk.journal.run(found.run)
+
+
+def _refuse_own(desk: Desk, source: NodeName, newest: Copy) -> None:
+    """Refused if this journal has the run as well, and has more of it, or something else."""
+    run, ours = newest.run, desk.journal.commits(newest.run)
+    how = relation(ours, newest.commits)
+    if how is Relation.BEHIND:
+        raise Refused(
+            f"this journal has all that the copy on {source} has of run {run}, and more: it need not be adopted",
+            hint=f"Type hamn-flow resume {run}; if the nodes are another driver's, first hamn-flow release --because.",
         )
-        source, newest = now.newest()
-        refuse_other_pair(desk.cluster, newest)
-        ours = desk.journal.commits(found.run)
-        if relation(ours, newest.commits) not in {Relation.SAME, Relation.AHEAD}:
-            raise Refused(
-                f"this journal has run {found.run} as well, and not as the copy on {source} has it",
-                hint="Name another journal with --journal FILE, to adopt it there.",
-            )
-        unseen = tuple(spec.name for spec in desk.cluster.nodes if not _is_known(now, spec.name, newest))
-        desk.journal.take_over(found.run, newest.commits[len(ours) :])
-        run = desk.journal.run(found.run)
-        adopted = Adopted(run=found.run, node=source, commits=len(newest.commits), unseen=unseen, who=desk.world.who)
-        came = DriverCame(run=found.run, driver=desk.world.driver, who=desk.world.who)
-        desk.journal.record(adopted, came, *_in_doubt(run, unseen))
-        desk.world.watch(adopted)
-        if run.summary.state.ended:
-            links.give_up(f"run {found.run} has ended")
-        return desk.journal.run(found.run)
+    if how is Relation.PARTED:
+        raise Refused(
+            f"this journal has run {run} as well, and parts from the copy on {source}: another driver went on with it",
+            hint=f"Go on with it where that driver is, or adopt it on another journal (--journal FILE); to close it in "
+            f"this one, type hamn-flow abandon {run}.",
+        )
+
+
+def _copies(links: Links, nodes: Iterable[NodeName], run: str) -> dict[NodeName, Copy]:
+    """The copies that can be read; a node whose copy cannot is left out."""
+    copies: dict[NodeName, Copy] = {}
+    for node in nodes:
+        with suppress(Unreachable):
+            copies[node] = links.copy_on(node, run)
+    return copies
 
 
 def refuse_other_pair(cluster: Cluster, copy: Copy) -> None:
@@ -128,8 +156,7 @@ class Audit:
 
 
 def audit(world: World, cluster: Cluster, reader: Reader, run: str) -> Audit:
-    """Read all there is of a run, and see whether it fits."""
-    commits = reader.commits(run)
+    """Read all there is of a run, and see whether it fits: the copies first, as a living driver goes on meanwhile."""
     copies: dict[NodeName, Copy | Unreachable] = {}
     with closing(Links(cluster=cluster, world=world)) as links:
         links.connect()
@@ -138,17 +165,21 @@ def audit(world: World, cluster: Cluster, reader: Reader, run: str) -> Audit:
                 copies[spec.name] = links.copy_on(spec.name, run)
             except Unreachable as error:
                 copies[spec.name] = error
+    commits = reader.commits(run)
     return Audit(run=run, commits=commits, unfit=first_unfit(run, commits), copies=copies)
 
 
 def _meant(links: Links, node: NodeName, held: Held, answering: Sequence[NodeName]) -> str:
     """The run that a person means who names only a node."""
     holder = Owner.of(held.owner)
-    kept = [(name, run) for name in answering for run in links.runs_kept_on(name)]
+    kept: list[tuple[NodeName, str]] = []
+    for name in answering:
+        with suppress(Unreachable):
+            kept += [(name, run) for run in links.runs_kept_on(name)]
     if holder is not None and holder.run in {run for _, run in kept}:
         return holder.run
-    copies = [links.copy_on(name, run) for name, run in kept]
-    open_copies = [copy for copy in copies if copy.commits and not _ended(copy)]
+    copies = [copy for name, run in kept for copy in _copies(links, [name], run).values()]
+    open_copies = [copy for copy in copies if _is_open(copy)]
     if not open_copies:
         raise Refused(
             f"{node} keeps no journal of a run that is open",
@@ -157,9 +188,11 @@ def _meant(links: Links, node: NodeName, held: Held, answering: Sequence[NodeNam
     return max(open_copies, key=lambda copy: copy.commits[-1].at).run
 
 
-def _ended(copy: Copy) -> bool:
-    last = [event for _, _, event in copy.commits[-1].events()]
-    return any(isinstance(event, RunEnded) for event in last)
+def _is_open(copy: Copy) -> bool:
+    """Whether its run has launched something and has not ended; of any version, as only names of events are read."""
+    kinds = [kind for commit in copy.commits for kind in commit.kinds]
+    last = next((kind for kind in reversed(kinds) if kind in {"RunBegun", "RunHalted", "RunEnded"}), "RunEnded")
+    return last != "RunEnded" and "CommandLaunched" in kinds
 
 
 def _is_known(kept: Kept, node: NodeName, newest: Copy) -> bool:

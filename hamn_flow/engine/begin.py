@@ -7,24 +7,25 @@ that says why the run waits and what to type.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from hamn_flow.catalog import Catalog, freeze, thaw
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.carry import Carrying, kept_by, refuse_past_no_return
-from hamn_flow.engine.claim import LeftRunning, see_ended
+from hamn_flow.engine.claim import LeftRunning, StillRunning, see_ended
 from hamn_flow.engine.copies import Copies
 from hamn_flow.engine.forward import SETTLED
 from hamn_flow.engine.links import GRACE, Links
 from hamn_flow.engine.outage import measuring
 from hamn_flow.engine.plan import stages_for
 from hamn_flow.engine.world import World
-from hamn_flow.errors import Busy, Changed, HamnError, Refused
+from hamn_flow.errors import Busy, Changed, HamnError, Refused, Unreachable
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import JobState, Key, NodeName
 from hamn_flow.model.events import (
+    Adopted,
     CommandCancelled,
     CopyMissed,
     Decided,
@@ -240,15 +241,33 @@ def release(desk: Desk, links: Links, node: NodeName, seen: Held, why: str) -> N
         _note(desk, NodeReleased(run=holder.run, node=node, holder=seen.owner, who=desk.world.who, why=given))
 
 
-def abandon(desk: Desk, run: str, why: str) -> None:
-    """A person closes a run as it is; the world stays as it is."""
+def abandon(desk: Desk, run: str, why: str) -> tuple[NodeName, ...]:
+    """A person closes a run as it is; the world stays as it is.
+
+    The copies are brought up to that, or another machine might go on with it, and its nodes are given up. The nodes
+    that could not be told of it: they do not answer, or are another driver's.
+    """
     before = desk.journal.run(run)
     _refuse_ended(before, "abandon")
     _abandon(desk, run, _reason_given(why))
+    former, owner = desk.journal.drivers(), Owner(run=run, driver=desk.world.driver)
+    links = Links(cluster=desk.cluster, world=desk.world, owner=owner, former=former)
+    if desk.world.keeps_copies:
+        links.copies = replace(_copies(desk, owner, before), note=lambda _node, _reason: None)
+    told: list[NodeName] = []
+    for spec in desk.cluster.nodes if before.boot_ids else ():
+        with suppress(Busy, Unreachable):
+            links.reach(spec.name)
+            told.append(spec.name)
+    links.flush_copies()
+    links.give_up(f"run {run} was abandoned")
+    links.close()
+    return tuple(spec.name for spec in desk.cluster.nodes if before.boot_ids and spec.name not in told)
 
 
 def _abandon(desk: Desk, run: str, why: str) -> None:
     desk.journal.record(
+        DriverCame(run=run, driver=desk.world.driver, who=desk.world.who),
         Decided(run=run, kind=Decision.ABANDON, step="", who=desk.world.who, why=why),
         RunEnded(run=run, state=RunState.ABANDONED),
     )
@@ -281,17 +300,17 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
         new_boots=new_boots,
     )
     if desk.world.keeps_copies:
-        note = partial(_note_copy, desk, run)
-        links.copies = Copies(owner=owner, journal=desk.journal, note=note, unseen=before.summary.unseen)
+        links.copies = _copies(desk, owner, before)
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     try:
         if before.boot_ids:
             _claim_both(links, run)
         yield Carrying(acting=acting, steps=steps, new_boots=new_boots)
-        _let_go(desk, run, links)
     except HamnError:
         _let_go(desk, run, links)
         raise
+    else:
+        _let_go(desk, run, links)
     finally:
         links.close()
 
@@ -300,9 +319,18 @@ def _claim_both(links: Links, run: str) -> None:
     """Reach both nodes; where another driver holds one, the other is not kept from it either."""
     try:
         links.connect()
-    except Busy:
-        links.give_up(f"a driver of run {run} was refused")
+    except Busy as refused:
+        if not isinstance(refused, StillRunning):
+            links.give_up(f"a driver of run {run} was refused")
         raise
+
+
+def _copies(desk: Desk, owner: Owner, run: Run) -> Copies:
+    unseen = run.summary.unseen
+    story = desk.journal.events(owner.run) if unseen else ()
+    adopted = max((event.commits for _, _, event in story if isinstance(event, Adopted)), default=0)
+    note = partial(_note_copy, desk, owner.run)
+    return Copies(owner=owner, journal=desk.journal, note=note, unseen=unseen, adopted=adopted)
 
 
 def _let_go(desk: Desk, run: str, links: Links) -> None:

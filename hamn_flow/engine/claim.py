@@ -20,6 +20,10 @@ SLICE = 1.0  # seconds of that wait between two looks whether the person wants t
 TRIES = 5  # of a claim, while this driver's own requests of a link that was lost still come in
 
 
+class StillRunning(Busy):
+    """What an earlier driver has left running has not ended in time."""
+
+
 class LeftRunning(StrEnum):
     """What is done about commands that an earlier driver has left running and this run knows nothing of."""
 
@@ -57,7 +61,11 @@ def refuse_held(node: NodeName, held: Held, owner: Owner, former: Container[str]
         return
     sentence = f"{node} is held by another driver: {spoken(held)}"
     if holder.run == owner.run:
-        sentence = f"run {owner.run} was taken over by another driver, which holds {node}: {spoken(held)}"
+        raise Busy(
+            f"run {owner.run} was taken over by another driver, which holds {node}: {spoken(held)}",
+            hint=f"Go on with it where that driver is; if it is gone for good, type hamn-flow adopt {node} on a "
+            f"journal that has not this run. To close it in this journal, type hamn-flow abandon {owner.run}.",
+        )
     raise Busy(
         sentence,
         hint=f"If that driver is gone for good, type hamn-flow adopt {node} to go on with its run from here, or "
@@ -73,7 +81,7 @@ def see_ended(connection: Connection, keys: tuple[Key, ...], world: World) -> No
             if world.stop_requested():
                 raise Interrupted("stopped while waiting for a command of an earlier driver", hint="Type it again.")
             if world.monotonic() >= until:
-                raise Busy(
+                raise StillRunning(
                     f"a command of an earlier driver still runs on {connection.node} (job {job.key})",
                     hint=f"Look on {connection.node} what it is (ps ax). When it has ended, type the same again; or "
                     "say --cancel as well, to end it.",

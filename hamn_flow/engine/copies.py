@@ -8,12 +8,13 @@ command is launched, what it said of the last one is heard. A node that does not
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
 
 from hamn_flow.errors import Busy, LookFailed, StaleDriver, Unreachable
 from hamn_flow.journal import Reader
-from hamn_flow.journal.chain import Commit, Copy, Health, Relation, relation
+from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, relation
 from hamn_flow.model.command import NodeName
 from hamn_flow.transport.connection import Connection, Keeping, Owner, Piece
 
@@ -33,16 +34,22 @@ class _Place:
     keeping: Keeping | None = None  # what was sent and not yet heard of
     aside: bool = False  # what lies there is not ours to go on from
     given_up: bool = False
+    lost: bool = False  # its link: what the node has is seen when it is there again
 
 
 @dataclass
 class Copies:
-    """The copies of one run. `unseen` are the nodes whose copy an adoption could not read: what they have is older."""
+    """The copies of one run.
+
+    `unseen` are the nodes whose copy an adoption, of so many commits (`adopted`), could not read: what they have
+    besides is the former driver's.
+    """
 
     owner: Owner
     journal: Reader
     note: Callable[[NodeName, str], None]
     unseen: Container[NodeName] = frozenset()
+    adopted: int = 0
     _places: dict[NodeName, _Place] = field(default_factory=dict)
     _noted: set[NodeName] = field(default_factory=set)
     _turn: RLock = field(default_factory=RLock, repr=False)
@@ -51,19 +58,21 @@ class Copies:
         """See what a node has before it is claimed; Busy if another driver has gone on with the run elsewhere."""
         place = _Place(connection=connection)
         try:
-            self._look(place)
+            self._look(place, read_all=connection.node not in self._places)
         except LookFailed as error:
             self._give_up(place, error.sentence)
         with self._turn:
             self._places[connection.node] = place
 
-    def _look(self, place: _Place) -> None:
+    def _look(self, place: _Place, *, read_all: bool) -> None:
+        """See what a node has: by its size and end, or all of it, the first time."""
         connection, ours = place.connection, self.journal.commits(self.run)
         kept = connection.keep(self.run, Piece())(PATIENCE)
         if kept is None:
             raise Unreachable(f"{connection.node} does not say what it keeps of run {self.run}")
         known = _known(ours, kept.size, kept.end)
-        if kept.size and (known is None or connection.node not in self._places):  # the first time all of it is read
+        place.commits, place.size, place.aside = 0, 0, False
+        if kept.size and (known is None or read_all):
             found = Copy.read(self.run, connection.fetch(self.run))
             self._refuse_newer(connection.node, ours, found)
             known = known if found.health is Health.WHOLE else None
@@ -82,6 +91,9 @@ class Copies:
             place = self._places[connection.node]
             place.generation = generation
             try:
+                if not place.given_up:
+                    # Again: a piece that an earlier link still held may have come in since.
+                    self._look(place, read_all=place.aside)
                 if place.aside:
                     connection.set_aside(self.run)
             except LookFailed as error:
@@ -90,24 +102,28 @@ class Copies:
             self._send(place)
             self._hear(place, PATIENCE)
 
-    def send(self, acting: Connection, others: Iterable[Connection]) -> None:
-        """Send all that was committed: ahead of a launch on the acting node, and to the others."""
+    def send(self, acting: Connection, others: Iterable[Connection]) -> tuple[Connection, ...]:
+        """Send all that was committed: ahead of a launch on the acting node, and to the others; which of them are lost.
+
+        StaleDriver if another driver has taken one of the others over.
+        """
         with self._turn:
-            for connection in (*others, acting):
-                place = self._places.get(connection.node)
-                if place is None or place.connection is not connection:
-                    continue
-                if connection is not acting:
+            places = [self._places.get(connection.node) for connection in (*others, acting)]
+            here = [place for place in places if place and place.connection in (*others, acting)]
+            for place in here:
+                if place.connection is not acting:
                     self._hear(place, SOON)
-                if connection is acting or place.keeping is None:
+                if place.connection is acting or place.keeping is None:
                     self._send(place)
+            return tuple(place.connection for place in here if place.lost and place.connection is not acting)
 
     def heard(self, acting: Connection) -> None:
         """After the launch was answered: what the acting node said of the copy, which came before."""
         with self._turn:
             place = self._places.get(acting.node)
             if place is not None and place.connection is acting:
-                self._hear(place, SOON)
+                with suppress(StaleDriver):  # the launch was refused as well, and said who took over
+                    self._hear(place, SOON)
 
     def flush(self, connections: Iterable[Connection]) -> None:
         """At a halt or an end: send what is left, and hear that it is there."""
@@ -116,7 +132,10 @@ class Copies:
             for place in places:
                 self._send(place)
             for place in places:
-                self._hear(place, SOON)
+                with suppress(StaleDriver):
+                    self._hear(place, SOON)
+                if place.lost:
+                    self.missed(place.connection.node, "its link was lost")
 
     def missed(self, node: NodeName, reason: str) -> None:
         """Note that a node has no copy, the first time that it is so."""
@@ -126,13 +145,14 @@ class Copies:
 
     def _refuse_newer(self, node: NodeName, ours: tuple[Commit, ...], found: Copy) -> None:
         how = relation(ours, found.commits)
-        if node in self.unseen or how not in {Relation.AHEAD, Relation.PARTED}:
+        older = node in self.unseen and common(ours, found.commits) <= self.adopted
+        if older or how not in {Relation.AHEAD, Relation.PARTED}:
             return
         raise Busy(
             f"another driver has gone on with run {self.run}: {node} keeps {len(found.commits)} commits of it that are "
             f"not those of this journal, which has {len(ours)}",
-            hint=f"Type hamn-flow audit {self.run} to see where they part, and hamn-flow adopt {node} to go on from "
-            "there.",
+            hint=f"Go on with it where that driver is; hamn-flow audit {self.run} shows where they part. To close it "
+            f"in this journal, type hamn-flow abandon {self.run}.",
         )
 
     def _send(self, place: _Place) -> None:
@@ -150,7 +170,7 @@ class Copies:
                 place.keeping = place.connection.keep(self.run, piece)
                 place.size += len(piece.text)
         except Unreachable:
-            place.given_up = True  # the link is lost: what the node has is seen when it is there again
+            place.given_up = place.lost = True
         place.commits += len(missing)
 
     def _hear(self, place: _Place, seconds: float) -> None:
@@ -164,8 +184,11 @@ class Copies:
             place.keeping = None
             self._give_up(place, error.sentence)
             return
-        except (Unreachable, StaleDriver):  # as above; or the launch that follows is refused, and says who took over
+        except StaleDriver:
             place.keeping, place.given_up = None, True
+            raise
+        except Unreachable:
+            place.keeping, place.given_up, place.lost = None, True, True
             return
         if kept is None:
             self.missed(place.connection.node, "it has not answered yet")

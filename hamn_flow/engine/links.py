@@ -72,6 +72,7 @@ class Links:
     _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
     _known: set[NodeName] = field(default_factory=set)  # reached once, and not sought in vain since
     _held: dict[NodeName, int] = field(default_factory=dict)
+    _quiet: set[NodeName] = field(default_factory=set)  # where nothing of an earlier driver runs any more
     _turns: dict[NodeName, RLock] = field(init=False)
     _tries: dict[NodeName, int] = field(init=False)
     _failed: dict[NodeName, Unreachable] = field(default_factory=dict)  # what the last try came to, if to nothing
@@ -135,7 +136,8 @@ class Links:
             raise AssertionError("a job needs an owner")
         connection, generation = self._sought(command.node, partial(self._connection, command.node))
         if self.copies:
-            self.copies.send(connection, self._others(command.node))
+            for lost in self.copies.send(connection, self._others(command.node)):
+                self._drop(lost)
         try:
             connection.launch(key, command, generation=generation, owner=self.owner)
         except Unreachable:
@@ -342,11 +344,11 @@ class Links:
         if self.copies:
             self.copies.look(connection)
         held = claimed(connection, self.owner, self.former, holding=self._held.get(node, 0))
-        first = node not in self._held
         self._held[node] = held.generation
         self.seen(node, connection.hello, held.generation)
-        if first and held.running:
+        if node not in self._quiet:
             self.found_running(connection, held.running)
+            self._quiet.add(node)
         if self.copies:
             self.copies.bring(connection, held.generation)
         return held.generation

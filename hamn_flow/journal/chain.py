@@ -62,6 +62,11 @@ class Commit:
         """When it was made."""
         return time_of(json.loads(self.text)["at"])
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its events, also where they are of a newer version."""
+        return tuple(str(kind) for kind, _ in json.loads(self.text)["events"])
+
     def events(self) -> tuple[tuple[str, str, Event], ...]:
         """Its events: kind, fields as text, and the event itself; ValueError, KeyError or TypeError if it is none."""
         told = json.loads(self.text)["events"]

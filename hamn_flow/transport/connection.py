@@ -14,6 +14,7 @@ from typing import Protocol
 from hamn_flow.model.command import Command, Job, Key, NodeName, Result
 from hamn_flow.model.pair import NodeSpec
 
+_LONGEST_WHY = 900  # bytes: a node takes an owner of 1000
 NOBODY = "-"  # in the place of a run: the node was given up
 
 
@@ -38,7 +39,7 @@ class Owner:
     @classmethod
     def nobody(cls, why: str) -> Owner:
         """What stands on a node that was given up, and why it was."""
-        return cls(run=NOBODY, driver=why)
+        return cls(run=NOBODY, driver=why.encode()[:_LONGEST_WHY].decode(errors="ignore"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -187,7 +187,7 @@ class Session:
                 raise StaleDriver(
                     f"{self._node} was taken over: it obeys generation {present} of {holder}, "
                     f"not {generation} of {owner.text}",
-                    hint="Type `hamn-flow status` to see which run is at work.",
+                    hint="Type `hamn-flow owner` to see who has it now.",
                 )
             case wire.Vanished():
                 raise OutcomeUnknown(f"{unknown}: its wrapper was killed", hint=_RESUME)
@@ -402,7 +402,10 @@ class Session:
             case Kept() as kept:
                 return kept
             case wire.Stale(generation=present, owner=holder):
-                raise StaleDriver(f"{self._node} obeys generation {present} of {holder or 'nobody'} now", hint=_RESUME)
+                raise StaleDriver(
+                    f"{self._node} was taken over: it obeys generation {present} of {holder or 'nobody'}",
+                    hint="Type `hamn-flow owner` to see who has it now.",
+                )
             case wire.Failed(reason=reason):
                 raise LookFailed(f"{self._node} cannot keep copies of journals: {reason.strip()}")
         raise self._unfit(question)

@@ -128,6 +128,30 @@ def test_a_copy_that_is_not_whole_is_told_apart_and_not_taken(
     assert first[run] == second[run]
 
 
+def test_who_has_the_better_journal_is_sent_back_to_it_and_keeps_its_nodes(desk: Desk, halted: EmbeddedPair) -> None:
+    """A decision is in the journal before it is in the copies. Who is refused holds no node afterwards."""
+    assert halted.directory.is_dir()
+    before = owners(desk)
+    assert desk.type("confirm", "mn1.unmount./install", "--because", "I looked").status == 0
+    refused = desk.type("adopt", "mn1", "--yes")
+    assert refused.status == 5
+    assert f"hamn-flow resume {run_id(desk)}" in refused.errors
+    assert owners(desk) == before
+    assert desk.type("resume", "--yes").status == 0
+
+
+def test_a_run_that_was_abandoned_is_so_on_every_machine(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    assert desk.type("abandon", "--because", "mended by hand", "--yes").status == 0
+    gone(desk)
+    refused = elsewhere("adopt", "mn2", "--yes")
+    assert refused.status == 5
+    assert "mn2 keeps no journal of a run that is open" in refused.errors
+    assert [each["run"] for each in owners(desk)] == [None, None]
+    assert halted.world.node("mn1").units["ssh.service"].active
+
+
 def test_copies_that_part_are_for_a_person(desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]) -> None:
     run = run_id(desk)
     first = halted.world.node("mn1").copies
@@ -138,10 +162,10 @@ def test_copies_that_part_are_for_a_person(desk: Desk, halted: EmbeddedPair, els
     found = desk.type("audit", run)
     assert found.status == 10
     assert "the copy on mn2 parts from the journal after commit" in " ".join(found.errors.split())
-    assert ", 1 commit behind the journal" in found.out
+    assert "mn1      whole, 86 commits, the same as the journal" in found.out
     fork = Copy.read(run, before).commits[-1]
     text = commit_text(fork.version, time_text(fork.at), [("CheckpointReached", f'{{"run":"{run}","checkpoint":"x"}}')])
-    first[run] += Commit(text=text, sum=next_sum(fork.sum, text)).line.encode()
+    first[run] = before + Commit(text=text, sum=next_sum(fork.sum, text)).line.encode()
     third = desk.type("--journal", str(desk.journal.with_name("third.db")), "adopt", "mn2", run, "--yes")
     assert third.status == 5
     assert f"the copies of run {run} on mn2 and mn1 part" in " ".join(third.errors.split())

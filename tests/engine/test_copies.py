@@ -6,21 +6,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from hamn_flow.engine import adopt, begin
 from hamn_flow.engine.begin import Desk, resume, rollback, start
 from hamn_flow.engine.claim import LeftRunning
+from hamn_flow.engine.links import Links
 from hamn_flow.errors import Busy, Interrupted, Refused, StaleDriver, StepFailed, Unreachable
 from hamn_flow.facts.node import Nodes
 from hamn_flow.journal import drive
-from hamn_flow.journal.chain import Copy, Health
+from hamn_flow.journal.chain import Commit, Copy, Health, first_sum, next_sum
 from hamn_flow.model.command import Command, JobState, Key, NodeName
-from hamn_flow.model.events import CommandCancelled, CommandLaunched, CopyMissed, JobsFound, StepBegun
+from hamn_flow.model.events import (
+    CommandCancelled,
+    CommandEnded,
+    CommandLaunched,
+    CopyMissed,
+    Event,
+    JobsFound,
+    StepBegun,
+)
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import Holder, RunState, StepState
-from hamn_flow.transport.connection import Connection, Owner
+from hamn_flow.transport.connection import Connection, Held, Owner
 from hamn_flow.transport.local import connect_local
 from tests.claiming import claim
 from tests.engine.conftest import NODE, NOON, Bench
@@ -234,6 +244,121 @@ def holder(bench: Bench, node: NodeName) -> str:
         link.close()
 
 
+def test_what_was_left_running_is_looked_for_again_where_the_link_was_lost_meanwhile(bench: Bench) -> None:
+    asked: list[tuple[Key, ...]] = []
+
+    def found(_connection: Connection, keys: tuple[Key, ...]) -> None:
+        asked.append(keys)
+        if len(asked) == 1:
+            raise Unreachable("the link was lost")
+
+    with bench.desk() as desk:
+        links = Links(cluster=desk.cluster, world=desk.world, owner=Owner(run="r", driver="d"), found_running=found)
+        with pytest.raises(Unreachable):
+            links.reach(A)
+        for _ in range(3):
+            links.reach(A)
+            links._drop(links._connection(A)[0])
+        links.close()
+    assert len(asked) == 2
+
+
+def after_first_command(desk: Desk, deed: Callable[[], None]) -> Desk:
+    """The same desk, where something happens once the first command has ended."""
+    seen: list[Event] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, CommandEnded):
+            seen.append(event)
+            if len(seen) == 1:
+                deed()
+
+    return replace(desk, world=replace(desk.world, watch=watch))
+
+
+def test_a_driver_that_was_taken_over_on_the_other_node_halts_as_well(bench: Bench) -> None:
+    bench.procedure(*([Write(node=A, path=bench.path(name))] for name in ("one", "two", "three", "four")))
+
+    def take_over() -> None:
+        node = connect_local(NodeSpec(name=B, address="192.0.2.1"), base=base(bench, B))
+        claim(node, Owner(run="other1", driver="admin2:7"))
+        node.close()
+
+    with bench.desk() as desk, pytest.raises(StaleDriver, match="b was taken over: it obeys generation 2 of other1"):
+        start(after_first_command(desk, take_over), "toy", {})
+    assert bench.lines("three") + bench.lines("four") == 0
+
+
+def test_a_link_to_the_other_node_that_is_lost_is_noted(bench: Bench) -> None:
+    bench.procedure(*([Write(node=A, path=bench.path(name))] for name in ("one", "two", "three")))
+    made: dict[NodeName, Connection] = {}
+    with bench.desk() as desk:
+
+        def connect(spec: NodeSpec) -> Connection:
+            made[spec.name] = desk.world.connect(spec)
+            return made[spec.name]
+
+        watched = replace(desk, world=replace(desk.world, connect=connect))
+        run = start(after_first_command(watched, lambda: made[B].close()), "toy", {})  # noqa: PLW0108 - it is made later
+        noted = [event for _, _, event in desk.journal.events(run) if isinstance(event, CopyMissed)]
+        assert [event.node for event in noted] == [B]
+        assert copy_on(bench, A, run).commits == desk.journal.commits(run)
+
+
+def test_a_piece_of_an_earlier_link_that_comes_late_is_our_own(bench: Bench) -> None:
+    """It comes in after the copy was looked at, and before the node was claimed."""
+    bench.procedure([Write(node=A, path=bench.path("one"))], [IsThere(node=A, path=bench.path("go"))])
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    whole = copy_on(bench, A, run)
+    place = Path(base(bench, A)) / "copies" / f"{run}.copy"
+    place.write_bytes("".join(commit.line for commit in whole.commits[:-2]).encode())
+    Path(bench.path("go")).touch()
+    with bench.desk() as desk:
+
+        class Late:
+            def __init__(self, real: Connection) -> None:
+                self._real = real
+
+            def claim(self, owner: Owner, over: Held) -> Held:
+                if len(copy_on(bench, A, run).commits) < len(whole.commits):
+                    place.write_bytes("".join(commit.line for commit in whole.commits).encode())
+                return self._real.claim(owner, over)
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(self._real, name)
+
+        def connect(spec: NodeSpec) -> Connection:
+            real = desk.world.connect(spec)
+            return cast("Connection", Late(real)) if spec.name == A else real
+
+        resume(replace(desk, world=replace(desk.world, connect=connect)), run)
+        noted = [event for _, _, event in desk.journal.events(run) if isinstance(event, CopyMissed)]
+        assert noted == []
+        assert copy_on(bench, A, run).commits == desk.journal.commits(run)
+
+
+def test_a_node_whose_copies_cannot_be_read_keeps_no_run_from_being_adopted(bench: Bench) -> None:
+    """Nor does a copy that a newer version wrote: only names of events are read of it."""
+    bench.procedure([Write(node=A, path=bench.path("one"))], [IsThere(node=B, path=bench.path("go"))])
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    for name in (A, B):
+        node = connect_local(NodeSpec(name=name, address="192.0.2.1"), base=base(bench, name))
+        claim(node, Owner.nobody("x" * 3000))
+        node.close()
+    (Path(base(bench, A)) / "copies").chmod(0o755)
+    text = '{"version":99,"at":"2030-01-01T00:00:00.000000+00:00","events":[["CommandLaunched",{}],["NewThing",{}]]}'
+    newer = Commit(text=text, sum=next_sum(first_sum("newer1"), text))
+    (Path(base(bench, B)) / "copies" / "newer1.copy").write_text(newer.line)
+    with desk_elsewhere(bench) as desk:
+        found = adopt.look_for(desk.world, desk.cluster, B)
+        assert (found.run, set(found.copies)) == (run, {B})
+        assert adopt.take_over(desk, B, found).summary.unseen == (A,)
+
+
 def act(what: str) -> Callable[[Desk, str], object]:
     return {"start": lambda desk, _run: start(desk, "toy", {}), "resume": resume, "rollback": rollback}[what]
 
@@ -255,7 +380,7 @@ def test_a_node_that_another_driver_holds_is_not_taken(bench: Bench, what: str) 
     assert not isinstance(refused.value, StaleDriver)
     assert node.held().is_by(Owner(run="other1", driver="admin2:7"))
     assert bench.lines("one") == 1
-    assert (Owner.of(holder(bench, A)) is None) is (what != "start"), "what was claimed is given up again"
+    assert Owner.of(holder(bench, A)) is None, "what was claimed is given up again"
     claim(node, Owner.nobody("released by a person"))
     node.close()
     Path(bench.path("go")).touch()
