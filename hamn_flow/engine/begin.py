@@ -256,7 +256,7 @@ def abandon(desk: Desk, run: str, why: str) -> tuple[NodeName, ...]:
         links.copies = replace(_copies(desk, owner, before), note=lambda _node, _reason: None)
     told: list[NodeName] = []
     for spec in desk.cluster.nodes if before.boot_ids else ():
-        with suppress(Busy, Unreachable):
+        with suppress(Busy, Refused, Unreachable):  # it is abandoned all the same; who was not told is said
             links.reach(spec.name)
             told.append(spec.name)
     links.flush_copies()
