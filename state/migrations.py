@@ -20,9 +20,9 @@ from sqlite_utils import Database, Migrations
 migrations = Migrations("hamn-flow")
 
 
-def _create(db: Database, table: str) -> None:
+def _create(db: Database, table: str, *options: str) -> None:
     """Create a table, STRICT where the library has it (SQLite 3.37): a text in a number's place is refused."""
-    db.execute(f"CREATE TABLE {table}{' STRICT' if db.supports_strict else ''}")
+    db.execute(f"CREATE TABLE {table} {', '.join((*options, 'STRICT') if db.supports_strict else options)}")
 
 
 @migrations()
@@ -244,3 +244,24 @@ def m0007_commits(db: Database) -> None:
             text = f'{{"version":7,"at":{json.dumps(at)},"events":[{told}]}}'
             said = sha256(f"{said}\n{text}".encode()).hexdigest()
             db.execute("INSERT INTO commits VALUES (?, ?, 7, ?, ?)", [run, number, mine[-1][1], said])
+
+
+@migrations()
+def m0008_fewer_pages(db: Database) -> None:
+    """What each commit must read and write: the chain is one tree, and an index says how many steps became done."""
+    _create(
+        db,
+        """chain (
+            run TEXT NOT NULL REFERENCES runs (id),
+            number INTEGER NOT NULL CHECK (number > 0),
+            version INTEGER NOT NULL,
+            last_event INTEGER NOT NULL,
+            sum TEXT NOT NULL,
+            PRIMARY KEY (run, number)
+        )""",
+        "WITHOUT ROWID",
+    )
+    db.execute("INSERT INTO chain SELECT * FROM commits")
+    db.execute("DROP TABLE commits")
+    db.execute("ALTER TABLE chain RENAME TO commits")
+    db.execute("CREATE INDEX steps_completed ON steps (run, completed)")

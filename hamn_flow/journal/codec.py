@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, get_origin, get_type_hints
 
 from hamn_flow.model import events
@@ -28,13 +27,26 @@ def time_of(text: str) -> datetime:
 
 def data_text(data: Any) -> str:
     """Plain data as JSON; TypeError or ValueError for what is none."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _DATA.encode(data)
 
 
 def event_text(event: Event) -> str:
     """An event's fields as JSON."""
-    fields = asdict(event).items()
-    return data_text({name: time_text(value) if isinstance(value, datetime) else value for name, value in fields})
+    return _FIELDS.encode(vars(event))
+
+
+def _plain(value: object) -> object:
+    """What the fields of an event may be besides plain data."""
+    if isinstance(value, datetime):
+        return time_text(value)
+    if isinstance(value, PlannedStep):
+        return vars(value)
+    raise TypeError(f"{type(value).__name__} is no plain data")
+
+
+# Made once, as each commit needs them several times.
+_encoder = partial(json.JSONEncoder, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_DATA, _FIELDS = _encoder(), _encoder(default=_plain)
 
 
 def event_of(kind: str, text: str) -> Event:
