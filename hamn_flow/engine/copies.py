@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import RLock
+from threading import Lock, RLock
 
 from hamn_flow.errors import Busy, LookFailed, StaleDriver, Unreachable
 from hamn_flow.journal import Reader
@@ -25,9 +25,10 @@ PIECE = 256 * 1024  # bytes
 
 @dataclass
 class _Place:
-    """What a node has of the copy, as far as was sent over its present link."""
+    """What a node has of the copy, as far as was sent over its present link; threads take turns at it."""
 
     connection: Connection
+    turn: RLock = field(default_factory=RLock, repr=False)
     generation: int = 0
     commits: int = 0
     size: int = 0
@@ -52,7 +53,7 @@ class Copies:
     adopted: int = 0
     _places: dict[NodeName, _Place] = field(default_factory=dict)
     _noted: set[NodeName] = field(default_factory=set)
-    _turn: RLock = field(default_factory=RLock, repr=False)
+    _noting: Lock = field(default_factory=Lock, repr=False)
 
     def look(self, connection: Connection) -> None:
         """See what a node has before it is claimed; Busy if another driver has gone on with the run elsewhere."""
@@ -61,8 +62,7 @@ class Copies:
             self._look(place, read_all=connection.node not in self._places)
         except LookFailed as error:
             self._give_up(place, error.sentence)
-        with self._turn:
-            self._places[connection.node] = place
+        self._places[connection.node] = place
 
     def _look(self, place: _Place, *, read_all: bool) -> None:
         """See what a node has: by its size and end, or all of it, the first time."""
@@ -87,8 +87,8 @@ class Copies:
 
     def bring(self, connection: Connection, generation: int) -> None:
         """Bring the copy of a node that was just claimed up to the journal, and wait until it is there."""
-        with self._turn:
-            place = self._places[connection.node]
+        place = self._places[connection.node]
+        with place.turn:
             place.generation = generation
             try:
                 if not place.given_up:
@@ -107,40 +107,53 @@ class Copies:
 
         StaleDriver if another driver has taken one of the others over.
         """
-        with self._turn:
-            places = [self._places.get(connection.node) for connection in (*others, acting)]
-            here = [place for place in places if place and place.connection in (*others, acting)]
-            for place in here:
-                if place.connection is not acting:
-                    self._hear(place, SOON)
-                if place.connection is acting or place.keeping is None:
+        lost: list[Connection] = []
+        for place in self._at(others):
+            # Who has its turn may wait for that node, which must not keep a command from this one.
+            if not place.turn.acquire(blocking=False):
+                continue
+            try:
+                self._hear(place, SOON)
+                if place.keeping is None:
                     self._send(place)
-            return tuple(place.connection for place in here if place.lost and place.connection is not acting)
+                if place.lost:
+                    lost.append(place.connection)
+            finally:
+                place.turn.release()
+        for place in self._at([acting]):
+            with place.turn:
+                self._send(place)
+        return tuple(lost)
 
     def heard(self, acting: Connection) -> None:
         """After the launch was answered: what the acting node said of the copy, which came before."""
-        with self._turn:
-            place = self._places.get(acting.node)
-            if place is not None and place.connection is acting:
-                with suppress(StaleDriver):  # the launch was refused as well, and said who took over
-                    self._hear(place, SOON)
+        for place in self._at([acting]):
+            with place.turn, suppress(StaleDriver):  # the launch was refused as well, and said who took over
+                self._hear(place, SOON)
 
     def flush(self, connections: Iterable[Connection]) -> None:
         """At a halt or an end: send what is left, and hear that it is there."""
-        with self._turn:
-            places = [self._places[each.node] for each in connections if each.node in self._places]
-            for place in places:
+        places = self._at(connections)
+        for place in places:
+            with place.turn:
                 self._send(place)
-            for place in places:
-                with suppress(StaleDriver):
-                    self._hear(place, SOON)
-                if place.lost:
-                    self.missed(place.connection.node, "its link was lost")
+        for place in places:
+            with place.turn, suppress(StaleDriver):
+                self._hear(place, SOON)
+            if place.lost:
+                self.missed(place.connection.node, "its link was lost")
+
+    def _at(self, connections: Iterable[Connection]) -> list[_Place]:
+        """The places that these links lead to; one that has a newer link by now is left to that."""
+        places = ((each, self._places.get(each.node)) for each in connections)
+        return [place for each, place in places if place and place.connection is each]
 
     def missed(self, node: NodeName, reason: str) -> None:
         """Note that a node has no copy, the first time that it is so."""
-        if node not in self._noted:
+        with self._noting:
+            known = node in self._noted
             self._noted.add(node)
+        if not known:
             self.note(node, reason)
 
     def _refuse_newer(self, node: NodeName, ours: tuple[Commit, ...], found: Copy) -> None:
