@@ -113,7 +113,7 @@ class Copies:
             if not place.turn.acquire(blocking=False):
                 continue
             try:
-                self._hear(place, SOON)
+                self._hear(place, self._soon(place))
                 if place.keeping is None:
                     self._send(place)
                 if place.lost:
@@ -129,10 +129,10 @@ class Copies:
         """After the launch was answered: what the acting node said of the copy, which came before."""
         for place in self._at([acting]):
             with place.turn, suppress(StaleDriver):  # the launch was refused as well, and said who took over
-                self._hear(place, SOON)
+                self._hear(place, self._soon(place))
 
     def flush(self, connections: Iterable[Connection]) -> None:
-        """At a halt or an end: send what is left, and hear that it is there."""
+        """At a halt or an end: send what is left, and hear that it is there; late ones are waited for once more."""
         places = self._at(connections)
         for place in places:
             with place.turn:
@@ -147,6 +147,10 @@ class Copies:
         """The places that these links lead to; one that has a newer link by now is left to that."""
         places = ((each, self._places.get(each.node)) for each in connections)
         return [place for each, place in places if place and place.connection is each]
+
+    def _soon(self, place: _Place) -> float:
+        """How long a step waits for a node to say what it kept: for a late one only the first time."""
+        return 0.0 if place.connection.node in self._noted else SOON
 
     def missed(self, node: NodeName, reason: str) -> None:
         """Note that a node has no copy, the first time that it is so."""
@@ -190,9 +194,8 @@ class Copies:
         """What the node said of what was sent last; if it says nothing yet, nothing more is sent until it does."""
         if place.keeping is None:
             return
-        late = place.connection.node in self._noted  # waited for once, and no more
         try:
-            kept = place.keeping(0.0 if late else seconds)
+            kept = place.keeping(seconds)
         except LookFailed as error:
             place.keeping = None
             self._give_up(place, error.sentence)

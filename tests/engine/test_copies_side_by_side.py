@@ -93,3 +93,20 @@ def test_a_node_that_hangs_while_it_is_brought_up_keeps_no_command_from_the_othe
         copies.flush([acting, other])
         whole = "".join(commit.line for commit in desk.journal.commits(RUN)).encode()
         assert acting.fetch(RUN) == other.fetch(RUN) == whole
+
+
+def test_a_late_node_is_waited_for_once_and_at_the_halt_once_more(bench: Bench) -> None:
+    with bench.desk() as desk, two_links(desk) as (copies, acting, slow, noted):
+        other = cast("Connection", slow)
+        slow.hangs = True
+        slow.waits.clear()
+        for _ in range(4):
+            go_on(desk)
+            copies.send(acting, [other])
+            copies.heard(acting)
+        assert slow.waits == [SOON, 0.0, 0.0]
+        assert noted == [(B, "it has not answered yet")]
+        slow.go.set()
+        copies.flush([acting, other])
+        assert slow.waits == [SOON, 0.0, 0.0, SOON]
+        assert other.fetch(RUN) == acting.fetch(RUN)
