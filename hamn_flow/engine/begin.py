@@ -6,7 +6,7 @@ that says why the run waits and what to type.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +27,6 @@ from hamn_flow.model.command import JobState, Key, NodeName
 from hamn_flow.model.events import (
     Adopted,
     CommandCancelled,
-    CopyMissed,
     Decided,
     DriverCame,
     Event,
@@ -81,9 +80,7 @@ def start(desk: Desk, procedure: str, options: Mapping[str, str], stages: Sequen
         for other in empty:
             _abandon(going, other, "it had changed nothing, and a new run was started")
         begun = RunBegun(run=run, direction=Direction.FORWARD, who=going.world.who, anew=True)
-        going.journal.record(planned, begun)
-        going.world.watch(planned)
-        going.world.watch(begun)
+        _note(going, planned, begun)
         with _carrying(going, run, Direction.FORWARD) as carrying, measuring(carrying.acting):
             carrying.forward()
     return run
@@ -120,7 +117,8 @@ def resume(desk: Desk, run: str, *, forward: bool = False) -> RunState:
     anew = summary.state is RunState.WAITING
     back_to = summary.back_to if direction is Direction.BACK else ""
     with _carrying(desk, run, direction) as carrying:
-        _note(desk, RunBegun(run=run, direction=direction, who=desk.world.who, anew=anew, back_to=back_to))
+        begun = RunBegun(run=run, direction=direction, who=desk.world.who, anew=anew, back_to=back_to)
+        carrying.acting.record(begun)
         with measuring(carrying.acting):
             if direction is Direction.BACK:
                 carrying.back(back_to)
@@ -134,7 +132,8 @@ def rollback(desk: Desk, run: str, *, to: str = "") -> RunState:
     before = may_roll_back(desk, run, to=to)
     with _carrying(desk, run, Direction.BACK) as carrying:
         anew = before.summary.state is RunState.WAITING
-        _note(desk, RunBegun(run=run, direction=Direction.BACK, who=desk.world.who, anew=anew, back_to=to))
+        begun = RunBegun(run=run, direction=Direction.BACK, who=desk.world.who, anew=anew, back_to=to)
+        carrying.acting.record(begun)
         with measuring(carrying.acting):
             carrying.back(to)
     return desk.journal.run(run).summary.state
@@ -253,7 +252,7 @@ def abandon(desk: Desk, run: str, why: str) -> tuple[NodeName, ...]:
     former, owner = desk.journal.drivers(), Owner(run=run, driver=desk.world.driver)
     links = Links(cluster=desk.cluster, world=desk.world, owner=owner, former=former)
     if desk.world.keeps_copies:
-        links.copies = replace(_copies(desk, owner, before), note=lambda _node, _reason: None)
+        links.copies = _copies(desk, owner, before, lambda _event: None)
     told: list[NodeName] = []
     for spec in desk.cluster.nodes if before.boot_ids else ():
         with suppress(Busy, Refused, Unreachable):  # it is abandoned all the same; who was not told is said
@@ -296,12 +295,12 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
         owner=owner,
         former=former,
         seen=seen,
-        found_running=partial(_see_ended, desk, run),
         new_boots=new_boots,
     )
-    if desk.world.keeps_copies:
-        links.copies = _copies(desk, owner, before)
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
+    links.found_running = partial(_see_ended, acting, desk.left_running)
+    if desk.world.keeps_copies:
+        links.copies = _copies(desk, owner, before, acting.record)
     try:
         if before.boot_ids:
             _claim_both(links, run)
@@ -325,12 +324,11 @@ def _claim_both(links: Links, run: str) -> None:
         raise
 
 
-def _copies(desk: Desk, owner: Owner, run: Run) -> Copies:
+def _copies(desk: Desk, owner: Owner, run: Run, record: Callable[[Event], None]) -> Copies:
     unseen = run.summary.unseen
     story = desk.journal.events(owner.run) if unseen else ()
     adopted = max((event.commits for _, _, event in story if isinstance(event, Adopted)), default=0)
-    note = partial(_note_copy, desk, owner.run)
-    return Copies(owner=owner, journal=desk.journal, note=note, unseen=unseen, adopted=adopted)
+    return Copies(owner=owner, journal=desk.journal, record=record, unseen=unseen, adopted=adopted)
 
 
 def _let_go(desk: Desk, run: str, links: Links) -> None:
@@ -343,33 +341,31 @@ def _let_go(desk: Desk, run: str, links: Links) -> None:
         links.give_up(f"run {run} waits and has changed nothing")
 
 
-def _note_copy(desk: Desk, run: str, node: NodeName, reason: str) -> None:
-    _note(desk, CopyMissed(run=run, node=node, reason=reason))
-
-
-def _see_ended(desk: Desk, run: str, connection: Connection, running: tuple[Key, ...]) -> None:
+def _see_ended(acting: Acting, left: LeftRunning, connection: Connection, running: tuple[Key, ...]) -> None:
     """Before anything is launched: see what an earlier driver left running end, or end it where that was asked for.
 
     Commands that this run knows are waited for by their steps.
     """
-    known = {row.key for row in desk.journal.run(run).commands if row.ended_at is None}
-    cancel = desk.left_running is LeftRunning.CANCEL
+    known = {row.key for row in acting.now().commands if row.ended_at is None}
+    cancel = left is LeftRunning.CANCEL
     keys = tuple(key for key in running if cancel or key not in known)
     if not keys:
         return
-    _note(desk, JobsFound(run=run, node=connection.node, keys=keys))
+    acting.record(JobsFound(run=acting.run, node=connection.node, keys=keys))
     for key in keys:
         for signal in ("TERM", "KILL") if cancel else ():
             if connection.ask(key).state is JobState.RUNNING:
-                _note(desk, CommandCancelled(run=run, key=key, signal=signal))
+                acting.record(CommandCancelled(run=acting.run, key=key, signal=signal))
                 connection.cancel(key, signal)
                 connection.wait(key, GRACE)
-    see_ended(connection, keys, desk.world)
+    see_ended(connection, keys, acting.world)
 
 
-def _note(desk: Desk, event: Event) -> None:
-    desk.journal.record(event)
-    desk.world.watch(event)
+def _note(desk: Desk, *events: Event) -> None:
+    """Commit events and show them, where no run is carried: else whoever carries it does, see Acting.record."""
+    desk.journal.record(*events)
+    for event in events:
+        desk.world.watch(event)
 
 
 def _thawed(run: Run, direction: Direction) -> dict[str, Step]:

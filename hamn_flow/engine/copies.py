@@ -16,6 +16,7 @@ from hamn_flow.errors import Busy, LookFailed, StaleDriver, Unreachable
 from hamn_flow.journal import Reader
 from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, relation
 from hamn_flow.model.command import NodeName
+from hamn_flow.model.events import CopyMissed, Event
 from hamn_flow.transport.connection import Connection, Keeping, Owner, Piece
 
 SOON = 1.0  # seconds for a node that does nothing else to say that it has kept what was sent before
@@ -48,7 +49,7 @@ class Copies:
 
     owner: Owner
     journal: Reader
-    note: Callable[[NodeName, str], None]
+    record: Callable[[Event], None]
     unseen: Container[NodeName] = frozenset()
     adopted: int = 0
     _places: dict[NodeName, _Place] = field(default_factory=dict)
@@ -158,7 +159,7 @@ class Copies:
             known = node in self._noted
             self._noted.add(node)
         if not known:
-            self.note(node, reason)
+            self.record(CopyMissed(run=self.run, node=node, reason=reason))
 
     def _refuse_newer(self, node: NodeName, ours: tuple[Commit, ...], found: Copy) -> None:
         how = relation(ours, found.commits)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event as Flag
+from threading import Lock
 from typing import cast
 
 import pytest
@@ -24,8 +26,10 @@ from hamn_flow.model.events import (
     CommandEnded,
     CommandLaunched,
     CopyMissed,
+    DriverCame,
     Event,
     JobsFound,
+    NodeSeen,
     StepBegun,
 )
 from hamn_flow.model.pair import NodeSpec
@@ -386,3 +390,24 @@ def test_a_node_that_another_driver_holds_is_not_taken(bench: Bench, what: str) 
     Path(bench.path("go")).touch()
     with bench.desk() as desk:
         act(what)(desk, run)
+
+
+def test_what_is_told_from_side_to_side_is_told_in_the_order_of_the_commits(bench: Bench) -> None:
+    bench.procedure([Write(node=A, path=bench.path(name)) for name in ("one", "two", "three")])
+    turn, together = Lock(), Flag()
+    told: list[Event] = []
+
+    def watch(event: Event) -> None:
+        if not turn.acquire(blocking=False):
+            together.set()
+            return
+        told.append(event)
+        if isinstance(event, CopyMissed):
+            together.wait(1)
+        turn.release()
+
+    with bench.desk() as desk:
+        run = start(away(replace(desk, world=replace(desk.world, watch=watch)), B), "toy", {})
+        assert not together.is_set(), "two were told at the same time"
+        recorded = [event for _, _, event in desk.journal.events(run)]
+        assert told == [event for event in recorded if not isinstance(event, DriverCame | NodeSeen)]

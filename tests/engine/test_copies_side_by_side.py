@@ -12,7 +12,7 @@ from typing import cast
 from hamn_flow.engine.begin import Desk
 from hamn_flow.engine.copies import SOON, Copies
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.events import CheckpointReached, RunPlanned
+from hamn_flow.model.events import CheckpointReached, CopyMissed, Event, RunPlanned
 from hamn_flow.transport.connection import Connection, Keeping, Kept, Owner, Piece
 from tests.claiming import claim
 from tests.engine.conftest import NODE, Bench
@@ -49,13 +49,13 @@ class Slow:
 
 
 @contextmanager
-def two_links(desk: Desk) -> Iterator[tuple[Copies, Connection, Slow, list[tuple[NodeName, str]]]]:
+def two_links(desk: Desk) -> Iterator[tuple[Copies, Connection, Slow, list[Event]]]:
     """The copies of a run, a link to each node, and what is noted."""
-    noted: list[tuple[NodeName, str]] = []
+    noted: list[Event] = []
     owner = Owner(run=RUN, driver="test")
     planned = RunPlanned(run=RUN, procedure="toy", cluster="toys", cluster_path="c.toml", options={}, steps=())
     desk.journal.record(planned)
-    copies = Copies(owner=owner, journal=desk.journal, note=lambda node, reason: noted.append((node, reason)))
+    copies = Copies(owner=owner, journal=desk.journal, record=noted.append)
     with (
         closing(desk.world.connect(desk.cluster.node(A))) as acting,
         closing(desk.world.connect(desk.cluster.node(B))) as real,
@@ -105,7 +105,7 @@ def test_a_late_node_is_waited_for_once_and_at_the_halt_once_more(bench: Bench) 
             copies.send(acting, [other])
             copies.heard(acting)
         assert slow.waits == [SOON, 0.0, 0.0]
-        assert noted == [(B, "it has not answered yet")]
+        assert noted == [CopyMissed(run=RUN, node=B, reason="it has not answered yet")]
         slow.go.set()
         copies.flush([acting, other])
         assert slow.waits == [SOON, 0.0, 0.0, SOON]
