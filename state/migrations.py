@@ -265,3 +265,9 @@ def m0008_fewer_pages(db: Database) -> None:
     db.execute("DROP TABLE commits")
     db.execute("ALTER TABLE chain RENAME TO commits")
     db.execute("CREATE INDEX steps_completed ON steps (run, completed)")
+
+
+@migrations()
+def m0009_copies_brought(db: Database) -> None:
+    """That a copy which an adopter could not read was brought up to the journal; older runs do not say so."""
+    del db

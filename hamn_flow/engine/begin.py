@@ -325,7 +325,7 @@ def _claim_both(links: Links, run: str) -> None:
 
 
 def _copies(desk: Desk, owner: Owner, run: Run, record: Callable[[Event], None]) -> Copies:
-    unseen = run.summary.unseen
+    unseen = set(run.summary.unseen)
     story = desk.journal.events(owner.run) if unseen else ()
     adopted = max((event.commits for _, _, event in story if isinstance(event, Adopted)), default=0)
     return Copies(owner=owner, journal=desk.journal, record=record, unseen=unseen, adopted=adopted)

@@ -7,7 +7,7 @@ command is launched, what it said of the last one is heard. A node that does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock, RLock
@@ -16,7 +16,7 @@ from hamn_flow.errors import Busy, LookFailed, StaleDriver, Unreachable
 from hamn_flow.journal import Reader
 from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, relation
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.events import CopyMissed, Event
+from hamn_flow.model.events import CopyBrought, CopyMissed, Event
 from hamn_flow.transport.connection import Connection, Keeping, Owner, Piece
 
 SOON = 1.0  # seconds for a node that does nothing else to say that it has kept what was sent before
@@ -44,13 +44,13 @@ class Copies:
     """The copies of one run.
 
     `unseen` are the nodes whose copy an adoption, of so many commits (`adopted`), could not read: what they have
-    besides is the former driver's.
+    besides is the former driver's, until they were brought up to the journal once.
     """
 
     owner: Owner
     journal: Reader
     record: Callable[[Event], None]
-    unseen: Container[NodeName] = frozenset()
+    unseen: set[NodeName] = field(default_factory=set)
     adopted: int = 0
     _places: dict[NodeName, _Place] = field(default_factory=dict)
     _noted: set[NodeName] = field(default_factory=set)
@@ -102,6 +102,10 @@ class Copies:
             self._noted.discard(connection.node)
             self._send(place)
             self._hear(place, PATIENCE)
+            brought = place.keeping is None and not place.given_up
+        if brought and connection.node in self.unseen:
+            self.unseen.discard(connection.node)
+            self.record(CopyBrought(run=self.run, node=connection.node))
 
     def send(self, acting: Connection, others: Iterable[Connection]) -> tuple[Connection, ...]:
         """Send all that was committed: ahead of a launch on the acting node, and to the others; which of them are lost.

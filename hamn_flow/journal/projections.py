@@ -6,6 +6,7 @@ empty journal gives the same tables.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from functools import singledispatch
@@ -113,6 +114,14 @@ def _(event: events.Adopted, connection: sqlite3.Connection, at: str) -> None:
         "UPDATE runs SET unseen = ? WHERE id = ?",
         (data_text(event.unseen), event.run),
     )
+
+
+@project.register
+def _(event: events.CopyBrought, connection: sqlite3.Connection, at: str) -> None:
+    del at
+    unseen = json.loads(_value(connection, "SELECT unseen FROM runs WHERE id = ?", event.run))
+    left = data_text([node for node in unseen if node != event.node])
+    connection.execute("UPDATE runs SET unseen = ? WHERE id = ?", (left, event.run))
 
 
 @project.register

@@ -88,6 +88,13 @@ class Adopted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CopyBrought(Event):
+    """A node whose copy could not be read when the run was adopted has the run's journal as it is now."""
+
+    node: NodeName
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeReleased(Event):
     """A person gave a node up that a driver of this run held."""
 

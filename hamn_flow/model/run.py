@@ -167,7 +167,7 @@ class RunSummary:
     created_at: datetime
     ended_at: datetime | None
     halt: Halt | None
-    unseen: tuple[NodeName, ...] = ()  # the nodes whose copy could not be read when this journal adopted the run
+    unseen: tuple[NodeName, ...] = ()  # whose copy could not be read at an adoption, and was not brought up since
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,6 +118,11 @@ class Telling:
         return hanging(line(Span(f"  adopted by {event.who} ", Tone.WARN)), said, width) if self._whole else []
 
     @tell.register
+    def _(self, event: events.CopyBrought, at: datetime, width: int) -> list[Line]:
+        del at, width
+        return [line(Span(f"  {event.node} has a copy of the journal again", Tone.DIM))] if self._whole else []
+
+    @tell.register
     def _(self, event: events.NodeReleased, at: datetime, width: int) -> list[Line]:
         del at
         label = line(Span(f"  {event.node} released by {event.who}: ", Tone.WARN))

@@ -148,8 +148,9 @@ def test_what_may_have_been_begun_on_a_node_whose_copy_is_not_seen_is_in_doubt(b
         for number, commit in enumerate(full.commits)
         if any(isinstance(event, StepBegun) and event.step == two.name for _, _, event in commit.events())
     )
-    place = Path(base(bench, B)) / "copies" / f"{run}.copy"
+    place, parted = (Path(base(bench, node)) / "copies" / f"{run}.copy" for node in (B, A))
     place.write_bytes("".join(commit.line for commit in full.commits[:before]).encode())
+    theirs = parted.read_bytes()
     if went != "found so":
         Path(two.path).unlink()
     with desk_elsewhere(bench) as desk:
@@ -171,6 +172,10 @@ def test_what_may_have_been_begun_on_a_node_whose_copy_is_not_seen_is_in_doubt(b
             assert step.state is StepState.DONE
         assert bench.lines("two") == 1
         assert list(Path(base(bench, A)).glob(f"copies/{run}.copy.aside")), "what parted is kept"
+        assert desk.journal.run(run).summary.unseen == (), "it was brought up, and from then on is seen"
+        parted.write_bytes(theirs)
+        with pytest.raises(Busy, match="another driver has gone on"):
+            resume(desk, run)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from hamn_flow.model.events import (
     CommandCancelled,
     CommandEnded,
     CommandLaunched,
+    CopyBrought,
     CopyMissed,
     Decided,
     DriverCame,
@@ -101,6 +102,7 @@ STORY: list[Event] = [
     NodeReleased(run=RUN, node=MN1, holder="p3wn8a b:9:1:f", who="bob@b", why="b is broken"),
     CopyMissed(run=RUN, node=MN1, reason="its disk is full"),
     Adopted(run=RUN, node=NodeName("mn2"), commits=9, unseen=(MN1,), who="bob@b"),
+    CopyBrought(run=RUN, node=MN1),
 ]
 
 
@@ -170,6 +172,7 @@ def test_the_history_leaves_nothing_out() -> None:
         "  driver a:7:1:f, alice@a",
         *OTHERS,
         "  adopted by bob@b from the copy on mn2, 9 commits; that of mn1 could not be read",
+        "  mn1 has a copy of the journal again",
     ]
 
 
