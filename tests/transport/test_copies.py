@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
 
 import pytest
 
-from hamn_flow.errors import StaleDriver, Unreachable
+from hamn_flow.errors import LookFailed, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Key, NodeName
 from hamn_flow.transport.connection import Connection, Kept, Owner, Piece
 from tests.claiming import claim
@@ -83,6 +84,38 @@ def test_a_copy_set_aside_stays_under_another_name(node: Connection, base: Path)
     assert kept(node, 0, b"third\n").size == 6
     assert node.copies() == ("k7m2qx",)
     assert sorted(path.read_text() for path in (base / "copies").iterdir()) == ["first\n", "second\n", "third\n"]
+
+
+def test_who_only_asks_leaves_nothing_behind(node: Connection, base: Path) -> None:
+    claim(node, OWNER)
+    assert node.keep("k7m2qx", Piece())(LONG) == Kept(size=0)
+    assert (node.fetch("k7m2qx"), node.copies()) == (b"", ())
+    node.set_aside("k7m2qx")
+    assert not (base / "copies").exists()
+
+
+def test_a_copy_that_cannot_be_read_is_not_taken_for_an_empty_one(node: Connection, base: Path) -> None:
+    (base / "copies").mkdir(mode=0o700)
+    (base / "copies" / "k7m2qx.copy").mkdir()  # opens, and is refused when it is read
+    with pytest.raises(LookFailed, match=r"k7m2qx\.copy: Is a directory"):
+        node.fetch("k7m2qx")
+    with pytest.raises(LookFailed, match=r"k7m2qx\.copy: Is a directory"):
+        node.keep("k7m2qx", Piece())(LONG)
+
+
+def test_a_copy_that_somebody_else_has_locked_is_waited_for_a_moment_and_no_more(node: Connection, base: Path) -> None:
+    claim(node, OWNER)
+    kept(node, 0, b"one\n")
+    with (base / "copies" / "k7m2qx.copy").open("rb") as file:
+        flock(file, LOCK_EX)
+        with pytest.raises(LookFailed, match=r"k7m2qx\.copy is locked: another connection"):
+            kept(node, 4, b"two\n")
+        with pytest.raises(LookFailed, match=r"k7m2qx\.copy is locked: another connection"):
+            node.fetch("k7m2qx")
+        said = node.keep("k7m2qx", Piece(at=4, text=b"two\n", generation=1, owner=OWNER.text))
+        flock(file, LOCK_UN)
+        assert said(LONG) == Kept(size=8, end=b"one\ntwo\n")
+    assert node.fetch("k7m2qx") == b"one\ntwo\n"
 
 
 def test_a_node_that_cannot_keep_it_says_so(node: Connection, base: Path) -> None:

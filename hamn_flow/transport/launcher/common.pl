@@ -24,6 +24,7 @@ use constant {
     SHORT_SLEEP  => 0.001,         # seconds
     LONG_SLEEP   => 0.05,
     FLUSH        => 5,             # seconds for the last words
+    TURN         => 1,             # seconds for who else has a copy open to be done with it
 };
 
 my $TICKS = POSIX::sysconf( POSIX::_SC_CLK_TCK() );
@@ -85,6 +86,11 @@ sub place {
 sub private_folder {
     my ($path) = @_;
     mkdir $path, 0700 or $!{EEXIST} or die "$path: $!\n";
+    return private($path);
+}
+
+sub private {
+    my ($path) = @_;
     my @stat = lstat $path or die "$path: $!\n";
     -d _ && $stat[4] == $USER && !( $stat[2] & 077 ) or die "$path is not a folder of user $USER alone\n";
     return $path;

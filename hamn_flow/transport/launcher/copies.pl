@@ -12,23 +12,43 @@ sub folder_of_copies {
     return $USER ? "$HOME/.local/state/hamn-flow/copies" : '/var/lib/hamn-flow/copies';
 }
 
+# Nothing is made by who only asks.
 sub path_of_copy {
     my ($copy) = @_;
+    if ( lstat $copies ) { private($copies) }
+    elsif ( !$!{ENOENT} ) { die "$copies: $!\n" }
+    return "$copies/$copy.copy";
+}
+
+sub make_folder_of_copies {
     my $path = '';
     for ( grep { $_ ne '' } split m{/}, $copies ) {
         $path .= "/$_";
         mkdir $path, 0700 or $!{EEXIST} or die "$path: $!\n";
     }
-    return private_folder($copies) . "/$copy.copy";
+    return private($copies);
+}
+
+# Nothing else is answered meanwhile, so who is at it has a moment and no more: its disk may hang.
+sub take_turn {
+    my ( $file, $how, $path ) = @_;
+    my $until = now() + TURN;
+    until ( flock $file, $how | Fcntl::LOCK_NB() ) {
+        $!{EWOULDBLOCK} or die "$path: $!\n";
+        now() < $until  or die "$path is locked: another connection is still reading or writing it\n";
+        select undef, undef, undef, SHORT_SLEEP;
+    }
+    return;
 }
 
 sub keep {
     my ( $id, $copy, $at, $text, $generation, $owner ) = @_;
     my $path = path_of_copy($copy);
     return kept( $id, $path ) if $text eq '';
+    make_folder_of_copies();
     my $fresh = !-e $path;
     sysopen my $file, $path, Fcntl::O_WRONLY() | Fcntl::O_APPEND() | Fcntl::O_CREAT(), 0600 or die "$path: $!\n";
-    flock $file, Fcntl::LOCK_EX() or die "$path: $!\n";
+    take_turn( $file, Fcntl::LOCK_EX(), $path );
     my ( $present, $holder ) = generation();
     return answer( 'stale', $id, $present, $holder ) if $present != $generation || $holder ne $owner;
     if ( ( -s $file || 0 ) == $at ) {
@@ -44,13 +64,13 @@ sub keep {
 
 sub kept {
     my ( $id, $path ) = @_;
-    my $size = -s $path || 0;
-    my $end  = '';
-    if ($size) {
-        open my $file, '<', $path or die "$path: $!\n";
+    my ( $size, $end ) = ( 0, '' );
+    if ( open my $file, '<', $path ) {
+        $size = -s $file || 0;
         sysseek $file, $size > 65 ? $size - 65 : 0, 0;
-        sysread $file, $end, 65;
+        defined sysread $file, $end, 65 or die "$path: $!\n";
     }
+    elsif ( !$!{ENOENT} ) { die "$path: $!\n" }
     return answer( 'kept', $id, $size, $end );
 }
 
@@ -63,8 +83,13 @@ sub fetch {
     my ( $id, $copy ) = @_;
     my $path = path_of_copy($copy);
     if ( open my $file, '<', $path ) {
-        flock $file, Fcntl::LOCK_SH() or die "$path: $!\n";
-        while ( sysread $file, my $piece, PIECE ) { answer( 'output', $id, 1, $piece ) }
+        take_turn( $file, Fcntl::LOCK_SH(), $path );
+        while (1) {
+            my $size = sysread $file, my $piece, PIECE;
+            defined $size or die "$path: $!\n";
+            last if !$size;
+            answer( 'output', $id, 1, $piece );
+        }
     }
     elsif ( !$!{ENOENT} ) { die "$path: $!\n" }
     return kept( $id, $path );
@@ -76,8 +101,8 @@ sub aside {
     my $name = "$path.aside";
     my $number = 0;
     while ( -e $name ) { $name = "$path.aside." . ++$number }
-    rename $path, $name or $!{ENOENT} or die "$path: $!\n";
-    sync_folder($copies);
+    if    ( rename $path, $name ) { sync_folder($copies) }
+    elsif ( !$!{ENOENT} )         { die "$path: $!\n" }
     return kept( $id, $path );
 }
 
