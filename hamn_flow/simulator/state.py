@@ -206,7 +206,7 @@ class Node:
     next_pid: int = 1000
     ticks: int = 10_000
     mounts: list[Mount] = field(default_factory=list)
-    lingering: set[str] = field(default_factory=set)  # unmounted lazily, superblock alive
+    lingering: set[str] = field(default_factory=set)  # unmounted lazily while in use: written to until the node boots
     loops: list[Hold] = field(default_factory=list)  # kind loop or swap, held by the kernel
     processes: dict[int, Process] = field(default_factory=dict)
     exports: list[Export] = field(default_factory=list)

@@ -106,8 +106,10 @@ def mount(host: Host) -> Result:
 
 
 def umount(host: Host) -> Result:
-    """`umount MOUNT_POINT`; lazy and forced unmounts are not known here on purpose."""
+    """`umount MOUNT_POINT`, and lazily by `-l`: what is in use then lives on unseen; no forced one is known here."""
     match host.words:
+        case ("-l", mount_point):
+            pass
         case (mount_point,) if not mount_point.startswith("-"):
             pass
         case _:
@@ -120,7 +122,9 @@ def umount(host: Host) -> Result:
         words = "not mounted" if there else "no mount point specified"
         return refused(MOUNT_FAILED, f"umount: {mount_point}: {words}.\n")
     if next(holders_of(host.state, host.node, found[-1]), None) is not None:
-        return refused(MOUNT_FAILED, f"umount: {mount_point}: target is busy.\n")
+        if host.words[0] != "-l":
+            return refused(MOUNT_FAILED, f"umount: {mount_point}: target is busy.\n")
+        host.node.lingering.add(found[-1].file_system)
     host.node.mounts.remove(found[-1])
     return ok()
 

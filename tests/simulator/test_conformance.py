@@ -12,6 +12,7 @@ from hamn_flow.facts.xcat import Table
 from hamn_flow.model.command import Command, NodeName
 from hamn_flow.simulator import World, standard_pair
 from hamn_flow.simulator.host import ChangedByLookError, UnknownCommandError
+from hamn_flow.simulator.invariants import violations
 from hamn_flow.simulator.state import NfsClient
 
 Doing = Callable[[World], object]
@@ -406,10 +407,18 @@ def test_a_path_is_answered_by_the_mount_that_lies_on_top() -> None:
     typed(STANDBY, "umount /install/postscripts", "cat /install/postscripts/xcatdsklspost")(world)
 
 
+def test_what_is_unmounted_lazily_while_in_use_lives_on_unseen() -> None:
+    world = standard_pair()
+    typed(ACTIVE, "systemctl stop apache2", "systemctl stop nfs-server")(world)
+    world.hold(ACTIVE, "/install")
+    typed(ACTIVE, "umount -l /install")(world)
+    assert "/install" not in {mount.mount_point for mount in world.node(ACTIVE).mounts}
+    assert list(violations(world.state)) == [f"/install was unmounted lazily on {ACTIVE} and is written to unseen"]
+
+
 @pytest.mark.parametrize(
     "line",
     [
-        "umount -l /install",
         "umount -f /install",
         "fuser -km /install",
         "systemctl kill xcatd",
