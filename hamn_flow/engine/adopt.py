@@ -179,7 +179,7 @@ def _meant(links: Links, node: NodeName, held: Held, answering: Sequence[NodeNam
     if holder is not None and holder.run in {run for _, run in kept}:
         return holder.run
     copies = [copy for name, run in kept for copy in _copies(links, [name], run).values()]
-    open_copies = [copy for copy in copies if _is_open(copy)]
+    open_copies = [copy for copy in copies if is_open(copy)]
     if not open_copies:
         raise Refused(
             f"{node} keeps no journal of a run that is open",
@@ -188,7 +188,7 @@ def _meant(links: Links, node: NodeName, held: Held, answering: Sequence[NodeNam
     return max(open_copies, key=lambda copy: copy.commits[-1].at).run
 
 
-def _is_open(copy: Copy) -> bool:
+def is_open(copy: Copy) -> bool:
     """Whether its run has launched something and has not ended; of any version, as only names of events are read."""
     kinds = [kind for commit in copy.commits for kind in commit.kinds]
     last = next((kind for kind in reversed(kinds) if kind in {"RunBegun", "RunHalted", "RunEnded"}), "RunEnded")

@@ -251,8 +251,7 @@ def abandon(desk: Desk, run: str, why: str) -> tuple[NodeName, ...]:
     _abandon(desk, run, _reason_given(why))
     former, owner = desk.journal.drivers(), Owner(run=run, driver=desk.world.driver)
     links = Links(cluster=desk.cluster, world=desk.world, owner=owner, former=former)
-    if desk.world.keeps_copies:
-        links.copies = _copies(desk, owner, before, lambda _event: None)
+    links.copies = _copies(desk, owner, before, lambda _event: None)
     told: list[NodeName] = []
     for spec in desk.cluster.nodes if before.boot_ids else ():
         with suppress(Busy, Refused, Unreachable):  # it is abandoned all the same; who was not told is said
@@ -299,8 +298,7 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
     )
     acting = Acting(run=run, journal=desk.journal, links=links, world=desk.world)
     links.found_running = partial(_see_ended, acting, desk.left_running)
-    if desk.world.keeps_copies:
-        links.copies = _copies(desk, owner, before, acting.record)
+    links.copies = _copies(desk, owner, before, acting.record)
     try:
         if before.boot_ids:
             _claim_both(links, run)

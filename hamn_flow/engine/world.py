@@ -34,7 +34,6 @@ class World:
     """How nodes are reached, what time it is, how to wait, what runs side by side, who asks, and who watches.
 
     `stop_requested` is asked between two commands (Ctrl-C). `watch` is told each event after it was recorded.
-    `keeps_copies`: the journal of a run is brought to both nodes; not where nobody could adopt it (the search).
     `knock` is how the outage is measured (outage.py), each time so many seconds after the last one; None: it is not.
     """
 
@@ -48,6 +47,5 @@ class World:
     new_run_id: Callable[[], str] = new_run_id
     stop_requested: Callable[[], bool] = lambda: False
     watch: Callable[[Event], None] = lambda _event: None
-    keeps_copies: bool = True
     knock: Knock | None = None
     knock_pause: float = 0.1

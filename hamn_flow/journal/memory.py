@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class MemoryJournal(Journal):
         self._read: dict[str, Run] = {}
 
     @staticmethod
+    @cache
     def empty() -> bytes:
         """What is saved of a journal without a run."""
         connection = sqlite3.connect(":memory:", isolation_level=None)

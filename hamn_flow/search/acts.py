@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 from hamn_flow.catalog import Catalog
-from hamn_flow.engine.begin import Desk, resume, rollback, start
+from hamn_flow.engine.adopt import look_for, take_over
+from hamn_flow.engine.begin import Desk, abandon, release, resume, rollback, start
+from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World as Outside
+from hamn_flow.errors import Unreachable
 from hamn_flow.journal.memory import MemoryJournal
+from hamn_flow.model.command import NodeName
 from hamn_flow.model.pair import Cluster
-from hamn_flow.search.scene import RUN
+
+_WHY = "somebody says so"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +47,36 @@ class Case:
         return Desk(journal=journal, cluster=self.cluster, catalog=self.catalog, world=outside)
 
 
-RESUME = Act(text="hamn-flow resume", do=lambda desk: resume(desk, RUN))
-FORWARD = Act(text="hamn-flow resume --forward", do=lambda desk: resume(desk, RUN, forward=True))
-ROLLBACK = Act(text="hamn-flow rollback", do=lambda desk: rollback(desk, RUN))
+def _run(desk: Desk) -> str:
+    """The run that a person means who names none."""
+    return desk.journal.runs()[0].id
 
 
-def activate(node: str) -> Act:
+RESUME = Act(text="hamn-flow resume", do=lambda desk: resume(desk, _run(desk)))
+FORWARD = Act(text="hamn-flow resume --forward", do=lambda desk: resume(desk, _run(desk), forward=True))
+ROLLBACK = Act(text="hamn-flow rollback", do=lambda desk: rollback(desk, _run(desk)))
+ABANDON = Act(text="hamn-flow abandon", do=lambda desk: abandon(desk, _run(desk), _WHY))
+
+
+def adopt(node: NodeName) -> Act:
+    """Take over the run that a node keeps; what is done next is typed apart, as after `hamn-flow adopt --stay`."""
+
+    def do(desk: Desk) -> None:
+        take_over(desk, node, look_for(desk.world, desk.cluster, node))
+
+    return Act(text=f"hamn-flow adopt {node}", do=do)
+
+
+def _release_all(desk: Desk) -> None:
+    with closing(Links(cluster=desk.cluster, world=desk.world)) as links:
+        for node, held in links.held().items():
+            if not isinstance(held, Unreachable):
+                release(desk, links, node, held, _WHY)
+
+
+RELEASE = Act(text="hamn-flow release", do=_release_all)
+
+
+def activate(node: NodeName) -> Act:
     """Give the role to a node."""
     return Act(text=f"hamn-flow start activate node={node}", do=lambda desk: start(desk, "activate", {"node": node}))

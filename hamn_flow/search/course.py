@@ -7,8 +7,10 @@ or to a state that is known; the parent goes on as if nothing had happened. So w
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from hamn_flow.engine.world import World as Outside
 from hamn_flow.errors import HamnError
@@ -18,14 +20,15 @@ from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Resul
 from hamn_flow.model.events import CommandLaunched, DriverCame, Event, NodeSeen, RunBegun, StepSettled
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import StepState
-from hamn_flow.search.acts import RESUME, ROLLBACK, Act, Case
+from hamn_flow.search.acts import Act, Case
 from hamn_flow.search.found import Broken, Edge, Found
-from hamn_flow.search.likeness import journal_likeness, name_of, nodes_likeness
+from hamn_flow.search.likeness import journal_likeness, lacking, name_of, nodes_likeness, rest_likeness
 from hamn_flow.search.mishaps import Mishap, at_job, at_look, between_steps, node_goes
-from hamn_flow.search.safety import broken, launch_again, other_than, standing
-from hamn_flow.search.scene import RUN, ByHand, Scene
+from hamn_flow.search.rivals import Rival, adopting, claim, refused, rivals
+from hamn_flow.search.safety import broken, keep_an_open_run, other_than, standing, wrongly_launched
+from hamn_flow.search.scene import ByHand, Scene
 from hamn_flow.search.tasks import received, send
-from hamn_flow.simulator.connection import SimulatedConnection, connector
+from hamn_flow.simulator.connection import SimulatedConnection
 from hamn_flow.simulator.world import World
 from hamn_flow.transport.connection import Owner
 
@@ -53,6 +56,7 @@ class WatchedConnection(SimulatedConnection):
     """A connection whose commands are told to the course before they are sent."""
 
     course: Course
+    journal: MemoryJournal  # of the driver whose connection it is
 
     def look(self, command: Command) -> Result:
         """Look, after what may go wrong."""
@@ -61,7 +65,7 @@ class WatchedConnection(SimulatedConnection):
 
     def launch(self, key: Key, command: Command, *, generation: int, owner: Owner) -> None:
         """Launch, between what may go wrong before it and after it."""
-        launched = self.course.launch(key, command)
+        launched = self.course.launch(self.journal, key, command)
         try:
             super().launch(key, command, generation=generation, owner=owner)
         finally:
@@ -99,13 +103,15 @@ class Course:
     _begun: bool = False
     _launching: bool = False  # a node that goes then is one that goes at the command
     _struck: bool = False  # by a fault since the last state
+    _driver: str = ""
     _typed: str = ""
     _position: int = 0
     _commits: int = 0
     _seconds: float = 0.0
     _report_to: int | None = None
-    _successor: MemoryJournal | None = None  # of the driver that took over
-    _jobs_then: int = 0
+    _rival: Rival | None = None  # the machine that took over, or is about to
+    _successor: MemoryJournal | None = None  # its journal
+    _taken: frozenset[NodeName] = frozenset()  # nodes that it has claimed
     _deeds: int = 0
     _nodes: tuple[tuple[object, ...], str] = ((), "")
     _looked: set[tuple[str, ...]] = field(default_factory=set)  # since the last commit: at which node, by what
@@ -121,7 +127,9 @@ class Course:
     def follow(self) -> Found:
         """Take the course to its end; what was found on the way. A child does not return from here."""
         try:
-            self.act.do(self.case.desk(self.journal, self._outside("first", self._connect)))
+            outside = self._outside(self.journal)
+            self._driver = outside.driver
+            self.act.do(self.case.desk(self.journal, outside))
         except Died:
             self._stop("the driver dies")
         except Enough:
@@ -141,7 +149,7 @@ class Course:
 
     def look(self, command: Command) -> None:
         """The driver is about to look."""
-        if self._successor is not None or not self.faults:
+        if self._rival is not None or not self.faults:
             return
         node = command.node
         mishaps = [
@@ -159,19 +167,22 @@ class Course:
         self._looked.add(what)
         return new
 
-    def launch(self, key: Key, command: Command) -> Callable[[], None]:
-        """The driver is about to launch; what is to be called once it has."""
-        before = self.world.state.jobs
+    def launch(self, journal: MemoryJournal, key: Key, command: Command) -> Callable[[], None]:
+        """The driver with this journal is about to launch; what is to be called once it has."""
         mishap = self._mishap(key, command) or Mishap(text="")
-        if self._successor is None:
-            wrong = launch_again(self.world.state, self.journal, self.case.cluster, key, command)
-            if wrong:
-                self._broken(wrong)
+        before = self.world.state.jobs
+        for sentence in wrongly_launched(self.world.state, journal, self.case.cluster, key, command):
+            self._broken(sentence)
         mishap.before(self.world)
 
         def launched() -> None:
             mishap.after(self.world)
-            self._launched(command, reached_node=self.world.state.jobs > before)
+            if self.world.state.jobs > before:
+                self._reached(journal, key, command)
+            for sentence in broken(self.world.state):
+                self._broken(sentence)
+            if self._rival is None and self.faults and self._mine():
+                self._leave("the driver dies after it")
             if mishap.fatal:
                 raise Died
 
@@ -179,29 +190,31 @@ class Course:
 
     def _mishap(self, key: Key, command: Command) -> Mishap | None:
         """What goes wrong in this process; None in the one that goes on undisturbed."""
-        if self._successor is not None or not self.faults:
+        if self._rival is not None or not self.faults:
             return None
+        self._refuses_a_stranger(command)
         said = f"{command.node}: {command.text}"
         for mishap in at_job(key, command, other_than(self.world.state, command.node)):
             if self._suffers(f"{mishap.text}, at `{said}`"):
                 return mishap
-        for act in (RESUME, ROLLBACK):
-            if self._suffers(f"before `{said}` another driver takes over: {act.text}"):
-                self._take_over(act)
+        for rival in rivals(self.world.state):
+            if self._suffers(f"before `{said}` {rival.text}"):
+                self._comes(rival)
                 return None
         return None
 
-    def _launched(self, command: Command, *, reached_node: bool) -> None:
-        if reached_node:
-            self._said.append(f"{command.node}: {command.text}")
-        for sentence in broken(self.world.state):
-            self._broken(sentence)
-        if self._successor is None and self.faults and self._mine():
-            self._leave("the driver dies after it")
+    def _reached(self, journal: MemoryJournal, key: Key, command: Command) -> None:
+        """A command has reached its node."""
+        self._said.append(f"{command.node}: {command.text}")
+        if journal is self.journal and command.node in self._taken:
+            self._broken("a driver has launched a command after another one took the node over")
+        copies = self.world.node(command.node).copies.values()
+        if not any(key.encode() in text for text in copies):
+            self._broken(f"`{command.text}` is launched on {command.node}, and no journal there knows of it")
 
     def committed(self, events: tuple[Event, ...]) -> None:
         """The driver has committed these."""
-        if self._successor is not None or all(isinstance(one, NodeSeen | DriverCame) for one in events):
+        if self._rival is not None or all(isinstance(one, NodeSeen | DriverCame) for one in events):
             return  # a driver that came, or a node that was seen again, is nothing new
         self._commits += 1
         if self._commits > _MOST_COMMITS:
@@ -231,8 +244,9 @@ class Course:
         self._launching = any(isinstance(one, CommandLaunched) for one in events)
         self._begun |= any(isinstance(one, RunBegun) for one in events)
         typed = "" if self._begun else self.act.text  # from then on the journal says which way it goes
-        driver = [typed, self._linked(), sorted(self._failed), last, [str(one) for one in self.world.state.faults]]
-        state = name_of("at work", *self._likeness(self.journal, at_rest=False), driver)
+        faults = [str(one) for one in self.world.state.faults]
+        driver = [typed, self._linked(), lacking(self.world.state, self.journal), sorted(self._failed), last, faults]
+        state = name_of("at work", self._nodes_likeness(), self._journal_likeness(), driver)
         self._edge(state)
         if any(found.reached.get(state, -1) >= self.faults for found in (*self._known, self.found)):
             raise Enough
@@ -240,7 +254,10 @@ class Course:
         self.at, self._said, self._struck, self._typed = state, [], False, ""
         self._looked.clear()
 
-    def _likeness(self, journal: MemoryJournal, *, at_rest: bool) -> tuple[str, str]:
+    def _journal_likeness(self) -> str:
+        return journal_likeness(self.journal, self.world.state, at_rest=False)
+
+    def _nodes_likeness(self) -> str:
         state = self.world.state
         due = [
             unit.id
@@ -251,7 +268,7 @@ class Course:
         changes = (state.jobs, len(state.log), self._deeds, due)
         if self._nodes[0] != changes:  # looks alone change nothing else
             self._nodes = changes, nodes_likeness(state, self.by_hand)
-        return self._nodes[1], journal_likeness(journal, state, at_rest=at_rest)
+        return self._nodes[1]
 
     def _linked(self) -> list[tuple[str, bool, bool]]:
         """What the driver knows of its links: whether each is there, and was tried in vain."""
@@ -263,26 +280,41 @@ class Course:
 
     def _leave(self, text: str) -> None:
         """The state that a driver leaves that dies here."""
-        self.faults -= 1
-        struck, self._struck = self._struck, True
-        self._reach_scene(self.journal, text)
-        self.faults += 1
-        self._struck = struck
+        with self._fault():
+            self._reach_scene(self.journal, text)
+            self._lose_machine(f"{text}, and its machine is gone")
 
     def _stop(self, text: str) -> None:
         """The state in which the course ends."""
-        if self._successor is not None and self.world.state.jobs > self._jobs_then:
-            self._broken_quietly("a driver has launched a command after another one took the nodes over")
-            return
         if text:
             self._said.append(text)
+        if self._rival is not None and self._rival.claims:
+            self._said.append("the other machine goes on")
+            self._adopt()
         self._reach_scene(self._successor or self.journal, "")
+        if self._rival is None and self.faults:
+            with self._fault():
+                self._lose_machine("its machine is gone")
+
+    @contextmanager
+    def _fault(self) -> Iterator[None]:
+        """What is reached by one fault more."""
+        struck, self._struck = self._struck, True
+        self.faults -= 1
+        yield
+        self.faults += 1
+        self._struck = struck
+
+    def _lose_machine(self, text: str) -> None:
+        """The driver's journal is gone with its machine; what is left of the run is what the nodes keep."""
+        if keep_an_open_run(self.world.state):
+            self._reach_scene(MemoryJournal(MemoryJournal.empty()), text)
 
     def _reach_scene(self, journal: MemoryJournal, text: str) -> None:
         for sentence in broken(self.world.state):
             self._broken_quietly(sentence)
             return
-        state = name_of("at rest", *self._likeness(journal, at_rest=True))
+        state = rest_likeness(self.world.state, journal, self.by_hand)
         self._edge(state, text)
         self.found.reach(state, self.faults)
         if any(state in found.standings for found in (*self._known, self.found)):
@@ -330,37 +362,71 @@ class Course:
         self._said.append(text)
         return True
 
-    def _take_over(self, act: Act) -> None:
-        """Another machine has a copy of the journal, takes the nodes over and carries the run on to its end."""
-        self._successor = MemoryJournal(self.journal.saved())
-        try:
-            act.do(self.case.desk(self._successor, self._outside("second", connector(self.world))))
-        except HamnError as error:
-            self._said.append(f"it halts: {error.sentence}")
-        for sentence in broken(self.world.state):
-            self._broken(sentence)
-        self._jobs_then = self.world.state.jobs
+    def _refuses_a_stranger(self, command: Command) -> None:
+        """While this driver holds the node, one with a run of its own is refused."""
+        nodes = self.world.state.nodes.values()
+        owner = Owner.of(self.world.node(command.node).launcher.owner)
+        if owner and owner.driver == self._driver and not any(node.refusals for node in nodes):
+            journal = MemoryJournal(MemoryJournal.empty())
+            if not refused(self.case.desk(journal, self._outside(journal)), self.case):
+                self._broken("a driver with a run of its own is not refused, though another one holds the node")
+
+    def _comes(self, rival: Rival) -> None:
+        """Another machine takes the run over, as far as that is done before this driver goes on."""
+        self._rival = rival
+        if rival.claims:
+            run = self.journal.runs()[0].id
+            claim(self.case, rival.claims, run, self._outside(self.journal))
+            self._taken = frozenset({rival.claims})
+            return
+        if rival.lost:
+            for name in self.world.state.nodes:
+                self.world.lose_link(name)
+        self._adopt()
+        self._taken = frozenset(name for name, node in self.world.state.nodes.items() if node.powered)
+        if rival.act and self._successor:
+            try:
+                rival.act.do(self.case.desk(self._successor, self._outside(self._successor)))
+            except HamnError as error:
+                self._said.append(f"it halts: {error.sentence}")
+            for sentence in broken(self.world.state):
+                self._broken(sentence)
         self._said.append("the first one goes on")
 
-    def _outside(self, driver: str, connect: Callable[[NodeSpec], SimulatedConnection]) -> Outside:
+    def _adopt(self) -> None:
+        """Another machine, whose journal is empty, adopts the run."""
+        journal = MemoryJournal(MemoryJournal.empty())
+        act = adopting(self.world.state)
+        try:
+            act.do(self.case.desk(journal, self._outside(journal)))
+        except HamnError as error:
+            self._broken_quietly(f"a run that has launched something cannot be adopted: {error.sentence}")
+        else:
+            self._successor = journal
+
+    def _outside(self, journal: MemoryJournal) -> Outside:
+        """The world around the driver with this journal."""
+        nodes = self.world.state.nodes.values()
+        # Other than that of whoever held a node since it booted: that one had raised a generation.
+        name = f"{sum(node.boots for node in nodes)}x{sum(node.launcher.generation for node in nodes)}"
         return Outside(
-            connect=connect,
+            connect=partial(self._connect, journal),
             who="somebody",
-            driver=driver,
+            driver=f"driver{name}",
             clock=lambda: MOMENT,
             monotonic=lambda: self._seconds,
             sleep=self._sleep,
             abreast=one_by_one,
-            keeps_copies=False,  # another machine has a copy all the same: see _take_over
-            new_run_id=lambda: RUN,
+            new_run_id=lambda: f"run{name}",
         )
 
-    def _connect(self, spec: NodeSpec) -> SimulatedConnection:
-        self._links[spec.name] = None
+    def _connect(self, journal: MemoryJournal, spec: NodeSpec) -> SimulatedConnection:
+        links = self._links if journal is self.journal else {}
+        links[spec.name] = None
         hello = self.world.greet(spec.name)
         link = self.world.node(spec.name).links
-        made = WatchedConnection(world=self.world, node=spec.name, hello=hello, link=link, course=self)
-        self._links[spec.name] = made
+        made = WatchedConnection(world=self.world, node=spec.name, hello=hello, link=link, course=self, journal=journal)
+        links[spec.name] = made
         return made
 
     def _sleep(self, seconds: float) -> None:

@@ -12,18 +12,18 @@ from functools import partial
 
 from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.run import RunState
-from hamn_flow.search.acts import FORWARD, RESUME, ROLLBACK, Act, Case, activate
+from hamn_flow.search.acts import ABANDON, FORWARD, RELEASE, RESUME, ROLLBACK, Act, Case, activate, adopt
 from hamn_flow.search.course import Course, Share
 from hamn_flow.search.found import Edge, Found
-from hamn_flow.search.judgement import Judgement, judge, stuck, violated
-from hamn_flow.search.likeness import journal_likeness, name_of, nodes_likeness
+from hamn_flow.search.judgement import Judgement, Map, judge, stuck, violated
+from hamn_flow.search.likeness import rest_likeness
 from hamn_flow.search.safety import cleared_up, standing
 from hamn_flow.search.scene import Scene
 from hamn_flow.search.tasks import Task, side_by_side
 
 _SHARES = 8  # of a course's positions, each by a task of its own
-_COURSES = 4  # by a task, where the courses are short
-_TASKS = 8  # in a wave: the fewer, the more each knows of what the others found
+_COURSES = 64  # by a task at most, where they are short: a process costs as much as a few of them
+_TASKS = 4  # in a wave: the fewer, the more each knows of what the others found
 _FEW_TASKS = 2  # where the search ends with the first violation
 
 
@@ -82,19 +82,25 @@ class Search:
 
     def activate_from(self, states: Sequence[str]) -> None:
         """What comes of giving up the run and activating either node, without a fault."""
-        empty = MemoryJournal.empty()
-        legs: list[Leg] = []
-        for state in states:
-            scene = self.found.scenes[state]
-            given_up = _take_in(self.found, self.case, Scene.packed(scene.state(), empty, scene.by_hand))
+        acts = {state: RELEASE if self.found.standings[state].state is None else ABANDON for state in states}
+        self._follow([Leg(state=state, act=act, faults=0) for state, act in acts.items()])
+        way, legs = Map.of(self.found), dict[tuple[str, str], Leg]()
+        for state, act in acts.items():
+            closed = way.end(state, act.text)
+            scene = self.found.scenes[closed]
+            nodes = scene.state()
+            for node in nodes.nodes.values():
+                node.copies.clear()  # a closed run is of no more account
+            given_up = _take_in(self.found, self.case, Scene.packed(nodes, MemoryJournal.empty(), scene.by_hand))
             self.found.reach(given_up, 0)
-            edge = Edge(source=state, target=given_up, text="hamn-flow abandon", act="hamn-flow abandon", calm=True)
-            if edge in self.found.edges:
-                continue
-            self.found.edges[edge] = None
-            names = [spec.name for spec in self.case.cluster.nodes]
-            legs += [Leg(state=given_up, act=activate(name), faults=0) for name in names]
-        for _ in self._waves(list({(leg.state, leg.act.text): leg for leg in legs}.values())):
+            self.found.edges[Edge(source=closed, target=given_up, text="", act="hamn-flow log", calm=True)] = None
+            for spec in self.case.cluster.nodes:
+                leg = Leg(state=given_up, act=activate(spec.name), faults=0)
+                legs[given_up, leg.act.text] = leg
+        self._follow(list(legs.values()))
+
+    def _follow(self, legs: Sequence[Leg]) -> None:
+        for _ in self._waves(legs):
             pass
 
     @property
@@ -104,7 +110,10 @@ class Search:
     def _acts(self, state: str) -> Iterator[Act]:
         """What a person may type there."""
         at = self.found.standings[state]
-        if at.state is None:
+        if at.kept:
+            there = (spec.name for spec in self.case.cluster.nodes if spec.name not in at.off)
+            yield from (adopt(node) for node in there)
+        elif at.state is None:
             yield self.case.start
         elif at.state is RunState.DONE:
             yield ROLLBACK
@@ -136,9 +145,10 @@ class Search:
         shares = _SHARES if len(long) < _SHARES else 1
         for leg in long:
             tasks += [partial(self._courses, [leg], Share(first=first, of=shares)) for first in range(shares)]
-        short = [leg for leg in legs if not leg.faults]
-        tasks += [partial(self._courses, short[at : at + _COURSES], Share()) for at in range(0, len(short), _COURSES)]
         size = _FEW_TASKS if self.first else _TASKS
+        short = [leg for leg in legs if not leg.faults]
+        many = min(_COURSES, -(-len(short) // size) or 1)
+        tasks += [partial(self._courses, short[at : at + many], Share()) for at in range(0, len(short), many)]
         for at in range(0, len(tasks), size):
             for found in side_by_side(tasks[at : at + size], self.jobs):
                 self.found.take(found)
@@ -161,7 +171,7 @@ class Search:
 def _take_in(found: Found, case: Case, scene: Scene) -> str:
     """The state that a scene is."""
     state, journal = scene.state(), MemoryJournal(scene.saved_journal())
-    name = name_of("at rest", nodes_likeness(state, scene.by_hand), journal_likeness(journal, state, at_rest=True))
+    name = rest_likeness(state, journal, scene.by_hand)
     if name not in found.standings:
         found.scenes[name] = scene
         found.standings[name] = standing(case.cluster, state, journal, scene.by_hand)

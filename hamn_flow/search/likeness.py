@@ -6,24 +6,78 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from hamn_flow.journal.chain import SUM, Copy
 from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.command import JobState, Key
 from hamn_flow.model.run import RunState, StepState
-from hamn_flow.search.safety import BOOTS
 from hamn_flow.search.scene import ByHand
 from hamn_flow.simulator.digest import picture
 from hamn_flow.simulator.state import KeyedJob, Node, State
+from hamn_flow.transport.connection import Owner
 
 _REMADE = ("/etc/dhcp/dhcpd.conf", "/etc/conserver.cf", "/etc/resolv.conf")
+BOOTS = 2  # Node.boots of the standard pair, as long as nothing happens to it
 _OPEN = frozenset({StepState.BEGUN, StepState.IN_DOUBT, StepState.FAILED})
 
 
 def name_of(*parts: object) -> str:
     """A short name: equal for equal parts."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def rest_likeness(state: State, journal: MemoryJournal, by_hand: Iterable[ByHand] = ()) -> str:
+    """The name of a state without a driver; where the journal has no run, what the nodes keep of one counts."""
+    nodes = nodes_likeness(state, by_hand)
+    if journal.runs():  # what the copies lack of it is brought when it goes on
+        return name_of("at rest", nodes, journal_likeness(journal, state, at_rest=True))
+    return name_of("at rest", nodes, [_kept(node, state) for node in state.nodes.values()])
+
+
+def _kept(node: Node, state: State) -> object:
+    """What a node keeps of the last run, and whether anybody holds it."""
+    run = run_kept(state)
+    if not run:
+        return ""
+    copy, journal = replayed(run, node.copies.get(run, b""))
+    known = journal_likeness(journal, state, at_rest=True) if copy.commits else ""
+    return copy.health, known, Owner.of(node.launcher.owner) is None
+
+
+_LACKING = (
+    "SELECT count(e.number) FROM commits c LEFT JOIN events e "
+    "ON e.run = c.run AND e.number > c.last_event "
+    "AND e.kind NOT IN ('NodeSeen', 'DriverCame', 'CopyMissed', 'CopyBrought') "
+    "WHERE c.number = ? AND c.sum = ? GROUP BY c.number"
+)
+
+
+def lacking(state: State, journal: MemoryJournal) -> list[int]:
+    """How many events of consequence each node's copy lacks of the journal; -1 where the copy is none of it."""
+    run = run_kept(state)
+    return [_lacking(node.copies.get(run, b""), journal) for node in state.nodes.values()]
+
+
+def _lacking(copy: bytes, journal: MemoryJournal) -> int:
+    said = copy[-SUM - 1 : -1].decode(errors="replace")
+    rows = journal.rows(_LACKING, str(copy.count(b"\n")), said)
+    return int(rows[0][0]) if rows else -1
+
+
+def run_kept(state: State) -> str:
+    """The last run of which a node keeps a copy; empty if there is none."""
+    return max((run for node in state.nodes.values() for run in node.copies if "." not in run), default="")
+
+
+@lru_cache(maxsize=8)
+def replayed(run: str, text: bytes) -> tuple[Copy, MemoryJournal]:
+    """A copy, and a journal that has what fits of it."""
+    copy, journal = Copy.read(run, text), MemoryJournal(MemoryJournal.empty())
+    if copy.commits:
+        journal.take_over(run, copy.commits)
+    return copy, journal
 
 
 def nodes_likeness(state: State, by_hand: Iterable[ByHand] = ()) -> str:

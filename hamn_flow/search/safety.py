@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Iterator, Mapping
 
 from hamn_flow.catalog import thaw
+from hamn_flow.engine.adopt import is_open
 from hamn_flow.errors import Unreachable
 from hamn_flow.facts.node import Node as Seen
 from hamn_flow.facts.node import Nodes
@@ -16,14 +17,14 @@ from hamn_flow.model.command import Command, JobState, Key, NodeName, Result
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.probe import Finding, Probe, unknown
 from hamn_flow.model.run import Direction, StepRecord
-from hamn_flow.search.scene import RUN, ByHand, Standing, run_in
+from hamn_flow.search.likeness import BOOTS, replayed, run_kept
+from hamn_flow.search.scene import ByHand, Standing, run_in
 from hamn_flow.simulator.digest import digest
 from hamn_flow.simulator.invariants import violations
 from hamn_flow.simulator.state import KeyedJob, Node, State
 from hamn_flow.simulator.world import World
 
-BOOTS = 2  # Node.boots of the standard pair, as long as nothing happens to it
-_EARLIER = "SELECT key FROM commands WHERE run = ? AND step = ? AND direction = ? AND text = ? AND key <> ?"
+_EARLIER = "SELECT key FROM commands WHERE step = ? AND direction = ? AND text = ? AND key <> ?"
 INTRUDER = "alice"  # who holds what is busy
 
 
@@ -101,29 +102,33 @@ def cleared_up(state: State, by_hand: tuple[ByHand, ...]) -> None:
     state.strangers.clear()
 
 
-def launch_again(state: State, journal: MemoryJournal, cluster: Cluster, key: Key, command: Command) -> str:
-    """Why this command must not be launched now; empty if it may be.
+def wrongly_launched(
+    state: State, journal: MemoryJournal, cluster: Cluster, key: Key, command: Command
+) -> Iterator[str]:
+    """Why this command must not be launched now.
 
-    Its intent must be in the journal. If the step launched it before, that one must have ended, and the effect must
-    be absent when the first command of the new intent is launched, as the step's own look finds it where nothing
-    disturbs it.
+    Its intent must be in the journal, and nothing may run there that the journal does not know. If its step launched it
+    before, that one must have ended, and the effect must be absent when the first command of the new intent is
+    launched, as the step's own look finds it where nothing disturbs it.
     """
-    rows = journal.rows("SELECT step, direction, command FROM commands WHERE key = ?", key)
-    if not rows:
-        return f"`{command.text}` is launched on {command.node}, and the journal does not know of it"
-    step, direction, number = str(rows[0][0]), Direction(str(rows[0][1])), rows[0][2]
-    earlier = [Key(str(one)) for (one,) in journal.rows(_EARLIER, RUN, step, direction, command.text, key)]
-    if not earlier:
-        return ""
+    known = {Key(str(one)) for (one,) in journal.rows("SELECT key FROM commands")}
     jobs = state.nodes[command.node].launcher.jobs
-    if any(one in jobs and jobs[one].state is JobState.RUNNING for one in earlier):
-        return f"`{command.text}` of {step} is launched on {command.node} while its first launch still runs"
-    record = journal.step(RUN, step)
-    if number or thaw(record.planned).once:
-        return ""
-    if _truth(state, cluster, record, direction).finding is Finding.DONE:
-        return f"`{command.text}` of {step} is launched on {command.node} again, though its effect is there"
-    return ""
+    running = {one for one, job in jobs.items() if job.state is JobState.RUNNING}
+    launched = f"`{command.text}` is launched on {command.node}"
+    if key not in known:
+        yield f"{launched}, and the journal does not know of it"
+        return
+    if not running <= known:
+        yield f"{launched} while a command still runs that the journal does not know"
+    ((step, way, number),) = journal.rows("SELECT step, direction, command FROM commands WHERE key = ?", key)
+    earlier = [Key(str(one)) for (one,) in journal.rows(_EARLIER, step, way, command.text, key)]
+    if running.intersection(earlier):
+        yield f"{launched} by {step} while its first launch still runs"
+    record = journal.step(journal.runs()[0].id, step)
+    if not earlier or number or thaw(record.planned).once:
+        return
+    if _truth(state, cluster, record, Direction(way)).finding is Finding.DONE:
+        yield f"{launched} by {step} again, though its effect is there"
 
 
 def _truth(state: State, cluster: Cluster, record: StepRecord, direction: Direction) -> Probe:
@@ -156,6 +161,7 @@ def standing(cluster: Cluster, state: State, journal: MemoryJournal, by_hand: tu
     obstacles = tuple(dict.fromkeys(in_the_way(state, by_hand)))
     return Standing(
         state=run.summary.state if run else None,
+        kept=run is None and keep_an_open_run(state),
         forward=run is None or run.summary.direction is Direction.FORWARD,
         step=run.summary.halt.step if run and run.summary.halt else "",
         active=active_node(state, cluster),
@@ -163,3 +169,10 @@ def standing(cluster: Cluster, state: State, journal: MemoryJournal, by_hand: tu
         in_the_way=obstacles,
         digest="" if rebooted or obstacles or off or _mounted(state, by_hand) else digest(state),
     )
+
+
+def keep_an_open_run(state: State) -> bool:
+    """Whether a machine whose journal has nothing could adopt a run."""
+    run = run_kept(state)
+    copies = [replayed(run, node.copies.get(run, b""))[0] for node in state.nodes.values()] if run else []
+    return any(is_open(copy) for copy in copies)

@@ -11,13 +11,12 @@ from hamn_flow.model.command import NodeName
 from hamn_flow.model.run import Run, RunState
 from hamn_flow.simulator.state import State
 
-RUN = "search"  # the id of the one run that a scene's journal holds, if any
 _QUICKLY = 1  # zlib's level
 
 
 def run_in(journal: Journal) -> Run | None:
-    """The run, if it was recorded."""
-    return journal.run(RUN) if journal.runs() else None
+    """The one run that a scene's journal holds, if any."""
+    return next((journal.run(each.id) for each in journal.runs()), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,8 @@ class Scene:
 class Standing:
     """What is judged of a scene: how its run stands, and how its nodes do."""
 
-    state: RunState | None  # None: no run was recorded
+    state: RunState | None  # None: the journal has no run
+    kept: bool  # the journal has no run, and a node keeps one that is open
     forward: bool
     step: str  # at which the run waits
     active: str  # the node that has all of the role while the other has nothing of it; empty: there is none

@@ -33,10 +33,11 @@ FOUND = {
     "lazy_unmount": ("deactivate", "/etc/xcat was unmounted lazily on mn1 and is written to unseen"),
     "intent_not_written": ("deactivate", "is launched on mn1, and the journal does not know of it"),
     "seen_overwritten": ("withdraw", "a run is rolled back, and the pair is not as it was before it"),
-    "probe_skipped": ("deactivate", "is launched on mn1 again, though its effect is there"),
+    "probe_skipped": ("deactivate", "again, though its effect is there"),
     "objection_skipped_on_undo": ("deactivate", "is mounted for writing on mn1 and mn2"),
     "objection_asked_too_early": ("activate", "is mounted for writing on mn1 and mn2"),
-    "generation_not_checked": ("deactivate", "a driver has launched a command after another one took the nodes over"),
+    "generation_not_checked": ("deactivate", "a driver has launched a command after another one took the node over"),
+    "copy_sent_too_late": ("deactivate", "and no journal there knows of it"),
     "rollback_in_the_wrong_order": (
         "deactivate",
         "nothing is in the way, and hamn-flow rollback does not get to its end",
