@@ -31,8 +31,9 @@ def name_of(*parts: object) -> str:
 def rest_likeness(state: State, journal: MemoryJournal, by_hand: Iterable[ByHand] = ()) -> str:
     """The name of a state without a driver; where the journal has no run, what the nodes keep of one counts."""
     nodes = nodes_likeness(state, by_hand)
-    if journal.runs():  # what the copies lack of it is brought when it goes on
-        return name_of("at rest", nodes, journal_likeness(journal, state, at_rest=True))
+    if journal.runs():  # what the copies lack of it is brought when it goes on; what is none of it may be refused
+        kept = [bool(copy) and _lacking(copy, journal) < 0 for copy in _copies(state)]
+        return name_of("at rest", nodes, journal_likeness(journal, state, at_rest=True), kept)
     return name_of("at rest", nodes, [_kept(node, state) for node in state.nodes.values()])
 
 
@@ -56,8 +57,13 @@ _LACKING = (
 
 def lacking(state: State, journal: MemoryJournal) -> list[int]:
     """How many events of consequence each node's copy lacks of the journal; -1 where the copy is none of it."""
+    return [_lacking(copy, journal) for copy in _copies(state)]
+
+
+def _copies(state: State) -> list[bytes]:
+    """Each node's copy of the last run."""
     run = run_kept(state)
-    return [_lacking(node.copies.get(run, b""), journal) for node in state.nodes.values()]
+    return [node.copies.get(run, b"") for node in state.nodes.values()]
 
 
 def _lacking(copy: bytes, journal: MemoryJournal) -> int:
@@ -102,7 +108,7 @@ def _job(key: Key, job: KeyedJob) -> tuple[str, str, bool]:
     return position, number, job.command is not None
 
 
-_RUN = "SELECT state, direction, checkpoint, back_to FROM runs"
+_RUN = "SELECT state, direction, checkpoint, back_to, unseen FROM runs"
 _STEPS = (
     "SELECT name, kind, state, completed > 0, acted, seen, direction, failures, attempts > 0 FROM steps "
     "ORDER BY position"
@@ -127,7 +133,7 @@ def journal_likeness(journal: MemoryJournal, state: State, *, at_rest: bool) -> 
     runs = journal.rows(_RUN)
     waits = at_rest and any(not RunState(row[0]).ended for row in runs)
     if waits:
-        runs = [(RunState.WAITING, runs[0][-1])]
+        runs = [(RunState.WAITING, *runs[0][-2:])]
     return name_of(
         runs,
         [_step(row, waits=waits) for row in journal.rows(_STEPS)],
@@ -143,6 +149,8 @@ def _step(row: tuple[Any, ...], *, waits: bool) -> tuple[object, ...]:
     Where the run waits, the way counts only for what is done once in a run.
     """
     name, kind, state, changed, acted, seen, *tried = row
+    if waits and state == StepState.IN_DOUBT and not acted:  # by an adoption: a rollback settles it first
+        return name, state, changed, seen
     if state == StepState.UNDONE or (waits and state in _OPEN and not acted and not changed):
         state = StepState.PENDING
     if state not in _OPEN:
