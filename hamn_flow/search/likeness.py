@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any
 
-from hamn_flow.journal.chain import SUM, Copy
+from hamn_flow.journal.chain import SUM, Copy, Relation, relation
 from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.command import JobState, Key
 from hamn_flow.model.run import RunState, StepState
@@ -34,7 +34,13 @@ def rest_likeness(state: State, journal: MemoryJournal, by_hand: Iterable[ByHand
     if journal.runs():  # what the copies lack of it is brought when it goes on; what is none of it may be refused
         kept = [bool(copy) and _lacking(copy, journal) < 0 for copy in _copies(state)]
         return name_of("at rest", nodes, journal_likeness(journal, state, at_rest=True), kept)
-    return name_of("at rest", nodes, [_kept(node, state) for node in state.nodes.values()])
+    return name_of("at rest", nodes, [_kept(node, state) for node in state.nodes.values()], _related(state))
+
+
+def _related(state: State) -> Relation:
+    """How the one node's copy stands to the other's: alike as each may be, two that part are adopted by nobody."""
+    one, other = (replayed(run_kept(state), copy)[0].commits for copy in _copies(state))
+    return relation(one, other)
 
 
 def _kept(node: Node, state: State) -> object:
