@@ -33,6 +33,7 @@ class Rival:
 def rivals(state: State) -> Iterator[Rival]:
     """Those that may appear at a launch."""
     yield Rival(text="another machine adopts the run")
+    yield Rival(text="the links are lost; another machine adopts the run, and has not gone on yet", lost=True)
     for act in (RESUME, ROLLBACK):
         yield Rival(
             text=f"the links are lost; another machine adopts the run and goes on: {act.text}", lost=True, act=act

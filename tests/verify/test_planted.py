@@ -37,6 +37,7 @@ FOUND = {
     "objection_skipped_on_undo": ("deactivate", "is mounted for writing on mn1 and mn2"),
     "objection_asked_too_early": ("activate", "is mounted for writing on mn1 and mn2"),
     "generation_not_checked": ("deactivate", "a driver has launched a command after another one took the node over"),
+    "claim_over_anyone": ("deactivate", "a driver has launched a command after another one took the node over"),
     "copy_sent_too_late": ("deactivate", "and no journal there knows of it"),
     "rollback_in_the_wrong_order": (
         "deactivate",
