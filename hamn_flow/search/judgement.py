@@ -162,6 +162,11 @@ def _wrong(way: Map, root: str, state: str) -> Iterator[str]:
         yield "a run is rolled back, and the pair is not as it was before it"
     if at.digest and at.state is RunState.DONE and done and done.state is RunState.DONE and at.digest != done.digest:
         yield "a run is done, and the pair is not as it is after one that nothing disturbed"
+    if at.kept and not at.off and not at.in_the_way:
+        for act in way.acts(state):
+            end = way.end(state, act)
+            if end and standings[end].state is None:
+                yield f"nothing is in the way, and {act} does not take the run over"
     if not at.digest or at.state is None:
         return
     for act, goal in (
