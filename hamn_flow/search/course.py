@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -126,26 +126,29 @@ class Course:
 
     def follow(self) -> Found:
         """Take the course to its end; what was found on the way. A child does not return from here."""
-        try:
-            outside = self._outside(self.journal)
-            self._driver = outside.driver
-            self.act.do(self.case.desk(self.journal, outside))
-        except Died:
-            self._stop("the driver dies")
-        except Enough:
-            pass
-        except HamnError as error:
-            self._stop(f"it halts: {error.sentence}")
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is a mistake of the program
-            self._broken(f"the program has a mistake: {type(error).__name__}: {error}")
-        else:
-            self._stop("")
+        with suppress(Enough):
+            try:
+                self._stop(self._driven())
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it is a mistake of the program
+                self._broken(f"the program has a mistake: {type(error).__name__}: {error}")
         if self._report_to is not None:
             send(self._report_to, self.found)
             os._exit(0)
         return self.found
 
     # --- what the driver does ---------------------------------------------------------------------------------
+
+    def _driven(self) -> str:
+        """Let it do what was typed; why it stops, if it does before its end."""
+        outside = self._outside(self.journal)
+        self._driver = outside.driver
+        try:
+            self.act.do(self.case.desk(self.journal, outside))
+        except Died:
+            return "the driver dies"
+        except HamnError as error:
+            return f"it halts: {error.sentence}"
+        return ""
 
     def look(self, command: Command) -> None:
         """The driver is about to look."""

@@ -87,6 +87,8 @@ class Search:
         way, legs = Map.of(self.found), dict[tuple[str, str], Leg]()
         for state, act in acts.items():
             closed = way.end(state, act.text)
+            if not closed:  # the course broke off: that is told already
+                continue
             scene = self.found.scenes[closed]
             nodes = scene.state()
             for node in nodes.nodes.values():
