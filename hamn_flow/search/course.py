@@ -20,7 +20,7 @@ from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Resul
 from hamn_flow.model.events import CommandLaunched, DriverCame, Event, NodeSeen, RunBegun, StepSettled
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import StepState
-from hamn_flow.search.acts import Act, Case
+from hamn_flow.search.acts import RESUME, Act, Case
 from hamn_flow.search.found import Broken, Edge, Found
 from hamn_flow.search.likeness import journal_likeness, lacking, name_of, nodes_likeness, rest_likeness
 from hamn_flow.search.mishaps import Mishap, at_job, at_look, between_steps, node_goes
@@ -291,9 +291,8 @@ class Course:
         """The state in which the course ends."""
         if text:
             self._said.append(text)
-        if self._rival is not None and self._rival.claims:
-            self._said.append("the other machine goes on")
-            self._adopt()
+        if self._rival is not None:
+            self._goes_on(self._rival)
         self._reach_scene(self._successor or self.journal, "")
         if self._rival is None and self.faults:
             with self._fault():
@@ -395,6 +394,16 @@ class Course:
             for sentence in broken(self.world.state):
                 self._broken(sentence)
         self._said.append("the first one goes on")
+
+    def _goes_on(self, rival: Rival) -> None:
+        """What comes once the first driver has stopped: its machine is not told that the run was taken over."""
+        if rival.claims:
+            self._said.append("the other machine goes on")
+            self._adopt()
+        elif rival.act and self._successor:
+            self._said.append(f"on the first machine, a person types {RESUME.text}")
+            with suppress(HamnError):
+                RESUME.do(self.case.desk(self.journal, self._outside(self.journal)))
 
     def _adopt(self) -> None:
         """Another machine, whose journal is empty, adopts the run."""
