@@ -104,6 +104,7 @@ class Course:
     _launching: bool = False  # a node that goes then is one that goes at the command
     _struck: bool = False  # by a fault since the last state
     _driver: str = ""
+    _launched: str = ""  # the key of its last command
     _typed: str = ""
     _position: int = 0
     _commits: int = 0
@@ -211,9 +212,18 @@ class Course:
         self._said.append(f"{command.node}: {command.text}")
         if journal is self.journal and command.node in self._taken:
             self._broken("a driver has launched a command after another one took the node over")
-        copies = self.world.node(command.node).copies.values()
-        if not any(key.encode() in text for text in copies):
+        run = journal.runs()[0].id
+        if not self._keeps(command.node, run, key):
             self._broken(f"`{command.text}` is launched on {command.node}, and no journal there knows of it")
+        other = other_than(self.world.state, command.node)
+        if journal is self.journal:
+            if self._is_there(other) and not self._keeps(other, run, self._launched):
+                self._broken(f"the copy on {other} is more than one step behind")
+            self._launched = key
+
+    def _keeps(self, node: NodeName, run: str, key: str) -> bool:
+        """Whether a node's own copy of the run knows of that command."""
+        return key.encode() in self.world.node(node).copies.get(run, b"")
 
     def committed(self, events: tuple[Event, ...]) -> None:
         """The driver has committed these."""
@@ -275,11 +285,12 @@ class Course:
 
     def _linked(self) -> list[tuple[str, bool, bool]]:
         """What the driver knows of its links: whether each is there, and was tried in vain."""
-        nodes = self.world.state.nodes
-        return [
-            (name, link is not None and nodes[name].powered and link.link == nodes[name].links, link is None)
-            for name, link in sorted(self._links.items())
-        ]
+        return [(name, self._is_there(name), link is None) for name, link in sorted(self._links.items())]
+
+    def _is_there(self, node: NodeName) -> bool:
+        """Whether the first driver's link to a node is made, and alive."""
+        link, now = self._links.get(node), self.world.node(node)
+        return link is not None and now.powered and link.link == now.links
 
     def _leave(self, text: str) -> None:
         """The state that a driver leaves that dies here."""
