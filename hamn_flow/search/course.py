@@ -13,21 +13,22 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hamn_flow.engine.world import World as Outside
-from hamn_flow.errors import HamnError
+from hamn_flow.errors import HamnError, LookFailed
 from hamn_flow.facts.abreast import one_by_one
 from hamn_flow.journal.memory import MOMENT, MemoryJournal
-from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
+from hamn_flow.model.command import Command, Key, NodeName
 from hamn_flow.model.events import CommandLaunched, DriverCame, Event, NodeSeen, RunBegun, StepSettled
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import StepState
 from hamn_flow.search.acts import RESUME, Act, Case
 from hamn_flow.search.found import Broken, Edge, Found
 from hamn_flow.search.likeness import journal_likeness, lacking, name_of, nodes_likeness, rest_likeness
-from hamn_flow.search.mishaps import Mishap, at_job, at_look, between_steps, node_goes
+from hamn_flow.search.mishaps import Mishap, at_copy, at_job, at_look, between_steps, node_goes
 from hamn_flow.search.rivals import Rival, adopting, claim, refused, rivals
 from hamn_flow.search.safety import broken, keep_an_open_run, other_than, standing, wrongly_launched
 from hamn_flow.search.scene import ByHand, Scene
 from hamn_flow.search.tasks import received, send
+from hamn_flow.search.watched import WatchedConnection
 from hamn_flow.simulator.connection import SimulatedConnection
 from hamn_flow.simulator.world import World
 from hamn_flow.transport.connection import Owner
@@ -49,36 +50,6 @@ class Share:
 
     first: int = 0
     of: int = 1
-
-
-@dataclass
-class WatchedConnection(SimulatedConnection):
-    """A connection whose commands are told to the course before they are sent."""
-
-    course: Course
-    journal: MemoryJournal  # of the driver whose connection it is
-
-    def look(self, command: Command) -> Result:
-        """Look, after what may go wrong."""
-        self.course.look(command)
-        return super().look(command)
-
-    def launch(self, key: Key, command: Command, *, generation: int, owner: Owner) -> None:
-        """Launch, between what may go wrong before it and after it."""
-        launched = self.course.launch(self.journal, key, command)
-        try:
-            super().launch(key, command, generation=generation, owner=owner)
-        finally:
-            launched()
-
-    def wait(self, key: Key, seconds: float) -> Job:
-        """What has not ended by itself does not end meanwhile: all the seconds pass at once."""
-        self._live()
-        job = self.world.wait(self.node, key)
-        if job.state is JobState.RUNNING and seconds > 0:
-            self.world.sleep(seconds)
-            job = self.world.wait(self.node, key)
-        return job
 
 
 @dataclass(kw_only=True)
@@ -105,6 +76,7 @@ class Course:
     _struck: bool = False  # by a fault since the last state
     _driver: str = ""
     _launched: str = ""  # the key of its last command
+    _unkept: set[NodeName] = field(default_factory=set)  # where a copy could not be kept, since the link was made
     _typed: str = ""
     _position: int = 0
     _commits: int = 0
@@ -165,6 +137,19 @@ class Course:
                 mishap.before(self.world)
                 return
 
+    def at_copy(self, journal: MemoryJournal, node: NodeName, deed: str) -> LookFailed | None:
+        """The driver with this journal is about to claim a node, or to do that with a copy; why it cannot be done."""
+        if self._rival is not None or not self.faults or journal is not self.journal or not self._first(node, deed):
+            return None
+        for mishap in at_copy(node, deed):
+            if self._suffers(f"{mishap.text}, at a {deed}"):
+                mishap.before(self.world)
+                if mishap.fails:
+                    self._unkept.add(node)
+                    return LookFailed(mishap.text)
+                return None
+        return None
+
     def _first(self, *what: str) -> bool:
         """Whether this is the first such look since the last commit: another one would find the same."""
         new = what not in self._looked
@@ -213,11 +198,11 @@ class Course:
         if journal is self.journal and command.node in self._taken:
             self._broken("a driver has launched a command after another one took the node over")
         run = journal.runs()[0].id
-        if not self._keeps(command.node, run, key):
+        if command.node not in self._unkept and not self._keeps(command.node, run, key):
             self._broken(f"`{command.text}` is launched on {command.node}, and no journal there knows of it")
         other = other_than(self.world.state, command.node)
         if journal is self.journal:
-            if self._is_there(other) and not self._keeps(other, run, self._launched):
+            if other not in self._unkept and self._is_there(other) and not self._keeps(other, run, self._launched):
                 self._broken(f"the copy on {other} is more than one step behind")
             self._launched = key
 
@@ -283,9 +268,12 @@ class Course:
             self._nodes = changes, nodes_likeness(state, self.by_hand)
         return self._nodes[1]
 
-    def _linked(self) -> list[tuple[str, bool, bool]]:
-        """What the driver knows of its links: whether each is there, and was tried in vain."""
-        return [(name, self._is_there(name), link is None) for name, link in sorted(self._links.items())]
+    def _linked(self) -> list[tuple[str, bool, bool, bool]]:
+        """What the driver knows of its links: whether each is there, was tried in vain, and keeps no copy any more."""
+        return [
+            (name, self._is_there(name), link is None, name in self._unkept)
+            for name, link in sorted(self._links.items())
+        ]
 
     def _is_there(self, node: NodeName) -> bool:
         """Whether the first driver's link to a node is made, and alive."""
@@ -450,6 +438,8 @@ class Course:
         link = self.world.node(spec.name).links
         made = WatchedConnection(world=self.world, node=spec.name, hello=hello, link=link, course=self, journal=journal)
         links[spec.name] = made
+        if journal is self.journal:
+            self._unkept.discard(spec.name)
         return made
 
     def _sleep(self, seconds: float) -> None:

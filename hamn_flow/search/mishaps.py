@@ -22,12 +22,13 @@ def nothing(world: World) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Mishap:
-    """One thing that goes wrong; `fatal`: the driver dies of it."""
+    """One thing that goes wrong; `fatal`: the driver dies of it; `fails`: its node answers no more than that."""
 
     text: str
     before: Deed = nothing
     after: Deed = nothing
     fatal: bool = False
+    fails: bool = False
 
 
 def at_look(command: Command) -> Iterator[Mishap]:
@@ -48,6 +49,16 @@ def node_goes(node: NodeName) -> Iterator[Mishap]:
     yield Mishap(text=f"the link to {node} is lost for good", before=lambda world: world.lose_link(node, FOR_GOOD))
     yield Mishap(text=f"{node} loses its power", before=lambda world: world.power_off(node))
     yield Mishap(text=f"{node} boots", before=lambda world: world.boot(node))
+
+
+_COPYING = {"keep": "the copy could not be written: no space left on device", "fetch": "the copy could not be read"}
+
+
+def at_copy(node: NodeName, deed: str) -> Iterator[Mishap]:
+    """What a claim can come to, and what is done with a copy."""
+    yield Mishap(text=f"the link to {node} is lost", before=lambda world: world.lose_link(node))
+    if deed in _COPYING:
+        yield Mishap(text=f"{node}: {_COPYING[deed]}", fails=True)
 
 
 def at_job(key: Key, command: Command, other: NodeName) -> Iterator[Mishap]:

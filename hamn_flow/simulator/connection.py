@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hamn_flow.errors import OutcomeUnknown, StaleDriver, Unreachable
+from hamn_flow.errors import HamnError, OutcomeUnknown, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.simulator.world import LinkCutError, World
@@ -85,7 +85,7 @@ class SimulatedConnection:
         try:
             kept = self.world.keep(self.node, copy, piece)
         except StaleDriver as error:
-            return _raising(error)
+            return raising(error)
         return lambda _seconds: kept
 
     def copies(self) -> tuple[str, ...]:
@@ -114,7 +114,9 @@ class SimulatedConnection:
             raise Unreachable(message)
 
 
-def _raising(error: StaleDriver) -> Keeping:
+def raising(error: HamnError) -> Keeping:
+    """What is said of a piece that was not kept, once it is asked for."""
+
     def keeping(seconds: float) -> Kept | None:
         del seconds
         raise error
