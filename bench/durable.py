@@ -156,7 +156,7 @@ class AtOnce:
         del copy
         return b""
 
-    def set_aside(self, copy: str) -> None:
+    def set_aside(self, copy: str, *, generation: int, owner: Owner) -> None:
         """There is none."""
 
     def close(self) -> None:

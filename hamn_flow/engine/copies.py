@@ -96,7 +96,7 @@ class Copies:
                     # Again: a piece that an earlier link still held may have come in since.
                     self._look(place, read_all=place.aside)
                 if place.aside:
-                    connection.set_aside(self.run)
+                    connection.set_aside(self.run, generation=generation, owner=self.owner)
             except LookFailed as error:
                 self._give_up(place, error.sentence)
             self._noted.discard(connection.node)

@@ -98,10 +98,10 @@ class SimulatedConnection:
         self._live()
         return self.world.copies(self.node).get(copy, b"")
 
-    def set_aside(self, copy: str) -> None:
+    def set_aside(self, copy: str, *, generation: int, owner: Owner) -> None:
         """Give a copy another name."""
         self._live()
-        self.world.set_aside(self.node, copy)
+        self.world.set_aside(self.node, copy, generation=generation, owner=owner.text)
 
     def close(self) -> None:
         """Let go; jobs go on."""

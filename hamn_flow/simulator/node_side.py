@@ -124,17 +124,19 @@ class Conversation:
 
     def _copied(self, request: _OfCopies) -> wire.Reply:
         match request:
-            case wire.Keep():
+            case wire.Keep() | wire.Aside():
                 return self._kept(request)
             case wire.Copies():
                 return wire.Listed(copies=tuple(name for name in self.world.copies(self.node) if "." not in name))
-            case wire.Aside(copy=copy):
-                return self.world.set_aside(self.node, copy)
 
-    def _kept(self, request: wire.Keep) -> wire.Reply:
-        piece = Piece(at=request.at, text=request.text, generation=request.generation, owner=request.owner)
+    def _kept(self, request: wire.Keep | wire.Aside) -> wire.Reply:
+        copy, generation, owner = request.copy, request.generation, request.owner
         try:
-            return self.world.keep(self.node, request.copy, piece)
+            if isinstance(request, wire.Aside):
+                return self.world.set_aside(self.node, copy, generation=generation, owner=owner)
+            return self.world.keep(
+                self.node, copy, Piece(at=request.at, text=request.text, generation=generation, owner=owner)
+            )
         except StaleDriver:
             return self._stale()
 

@@ -243,10 +243,13 @@ class World:
         with self.changed:
             return self._reached(name).copies
 
-    def set_aside(self, name: NodeName, copy: str) -> Kept:
-        """Give a copy another name."""
+    def set_aside(self, name: NodeName, copy: str, *, generation: int, owner: str) -> Kept:
+        """Give a copy another name. StaleDriver if another holds the node."""
         with self.changed:
-            copies = self._reached(name).copies
+            node = self._reached(name)
+            copies, launcher = node.copies, node.launcher
+            if (launcher.generation, launcher.owner) != (generation, owner):
+                raise self.stale(name)
             if copy in copies:
                 copies[f"{copy}.aside{sum(each.startswith(copy) for each in copies)}"] = copies.pop(copy)
             return Kept(size=0)

@@ -168,8 +168,11 @@ class Connection(Protocol):
         """A copy's text; nothing if there is none."""
         ...
 
-    def set_aside(self, copy: str) -> None:
-        """Give a copy another name, under which nobody but a person looks for it."""
+    def set_aside(self, copy: str, *, generation: int, owner: Owner) -> None:
+        """Give a copy another name, under which nobody but a person looks for it.
+
+        StaleDriver if the node's generation is not this one, or another's.
+        """
         ...
 
     def close(self) -> None:

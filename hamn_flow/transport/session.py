@@ -236,9 +236,9 @@ class Session:
         self._kept(question)
         return bytes(question.output)
 
-    def set_aside(self, copy: str) -> None:
+    def set_aside(self, copy: str, *, generation: int, owner: Owner) -> None:
         """Give a copy another name."""
-        self._kept(self._get(wire.Aside(copy=copy)))
+        self._kept(self._get(wire.Aside(copy=copy, generation=generation, owner=owner.text)))
 
     def close(self) -> None:
         """Let go of the link; jobs go on, looks do not."""

@@ -8,7 +8,7 @@ import pytest
 
 from hamn_flow.errors import StaleDriver
 from hamn_flow.model.command import JobState, Key
-from hamn_flow.transport.connection import Owner
+from hamn_flow.transport.connection import Kept, Owner, Piece
 from tests.claiming import claim
 from tests.simulator.conftest import Dial, command
 
@@ -78,6 +78,20 @@ def test_a_stale_driver_is_refused_for_good(
     connection.launch(key, job, generation=present, owner=raised_by)  # the key stays used
     assert connection.ask(key).state is JobState.REFUSED
     assert connection.look(command("stat", "-c", "%F|%n", "--", place)).status == 1
+
+
+def test_a_driver_that_was_taken_over_sets_no_copy_aside(dial: Dial) -> None:
+    driver, heir = dial(), dial()
+    generation = claim(driver, FIRST)
+    present = claim(heir, SECOND)
+    piece = Piece(text=b"brought\n", generation=present, owner=SECOND.text)
+    assert heir.keep("k7m2", piece)(30.0) == Kept(size=8, end=piece.text)
+    for said, owner in ((generation, FIRST), (present, FIRST), (generation, SECOND)):
+        with pytest.raises(StaleDriver):
+            driver.set_aside("k7m2", generation=said, owner=owner)
+    assert heir.fetch("k7m2") == piece.text
+    heir.set_aside("k7m2", generation=present, owner=SECOND)
+    assert (heir.copies(), heir.fetch("k7m2")) == ((), b"")
 
 
 def test_no_generation_means_that_the_node_forgot(dial: Dial) -> None:

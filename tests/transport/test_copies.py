@@ -75,22 +75,34 @@ def test_a_driver_that_was_taken_over_adds_nothing_to_it(dial: Dial) -> None:
         assert len(read) == len(said) * len(text)
 
 
+def test_a_driver_that_was_taken_over_sets_nothing_aside(dial: Dial) -> None:
+    driver, heir, other = dial(), dial(), Owner(run="k7m2qx", driver="heir")
+    generation = claim(driver, OWNER)
+    kept(driver, 0, b"one\n")
+    present = claim(heir, other)
+    kept(heir, 4, b"two\n", owner=other)
+    for said, owner in ((generation, OWNER), (present, OWNER), (generation, other)):
+        with pytest.raises(StaleDriver):
+            driver.set_aside("k7m2qx", generation=said, owner=owner)
+    assert heir.fetch("k7m2qx") == b"one\ntwo\n"
+
+
 def test_a_copy_set_aside_stays_under_another_name(node: Connection, base: Path) -> None:
-    claim(node, OWNER)
+    generation = claim(node, OWNER)
     for text in (b"first\n", b"second\n"):
         kept(node, 0, text)
-        node.set_aside("k7m2qx")
-    node.set_aside("k7m2qx")  # there is none
+        node.set_aside("k7m2qx", generation=generation, owner=OWNER)
+    node.set_aside("k7m2qx", generation=generation, owner=OWNER)  # there is none
     assert kept(node, 0, b"third\n").size == 6
     assert node.copies() == ("k7m2qx",)
     assert sorted(path.read_text() for path in (base / "copies").iterdir()) == ["first\n", "second\n", "third\n"]
 
 
 def test_who_only_asks_leaves_nothing_behind(node: Connection, base: Path) -> None:
-    claim(node, OWNER)
+    generation = claim(node, OWNER)
     assert node.keep("k7m2qx", Piece())(LONG) == Kept(size=0)
     assert (node.fetch("k7m2qx"), node.copies()) == (b"", ())
-    node.set_aside("k7m2qx")
+    node.set_aside("k7m2qx", generation=generation, owner=OWNER)
     assert not (base / "copies").exists()
 
 
@@ -112,6 +124,8 @@ def test_a_copy_that_somebody_else_has_locked_is_waited_for_a_moment_and_no_more
             kept(node, 4, b"two\n")
         with pytest.raises(LookFailed, match=r"k7m2qx\.copy is locked: another connection"):
             node.fetch("k7m2qx")
+        with pytest.raises(LookFailed, match=r"k7m2qx\.copy is locked: another connection"):
+            node.set_aside("k7m2qx", generation=1, owner=OWNER)
         said = node.keep("k7m2qx", Piece(at=4, text=b"two\n", generation=1, owner=OWNER.text))
         flock(file, LOCK_UN)
         assert said(LONG) == Kept(size=8, end=b"one\ntwo\n")

@@ -1,7 +1,8 @@
 # Copies of the journals of runs: text that is only ever appended to, and on the disk before the answer is given.
 #
-# Only by who holds the node: a piece is appended, and the generation looked at, under a lock on the file, which who
-# reads it takes as well. So who claims the node and then reads a copy has all that will ever be in it but his own.
+# Only by who holds the node: a piece is appended, or a copy set aside, and the generation looked at, under a lock on
+# the file, which who reads it takes as well. So who claims the node and then reads a copy has all that will ever be in
+# it but his own.
 #
 # They outlive a boot, unlike what jobs.pl keeps: /var/lib/hamn-flow/copies/RUN.copy, for others than root in their state
 # folder, and below BASE where that is given.
@@ -96,13 +97,20 @@ sub fetch {
 }
 
 sub aside {
-    my ( $id, $copy ) = @_;
-    my $path = path_of_copy($copy);
-    my $name = "$path.aside";
-    my $number = 0;
-    while ( -e $name ) { $name = "$path.aside." . ++$number }
-    if    ( rename $path, $name ) { sync_folder($copies) }
-    elsif ( !$!{ENOENT} )         { die "$path: $!\n" }
+    my ( $id, $copy, $generation, $owner ) = @_;
+    my $path  = path_of_copy($copy);
+    my $there = open my $file, '<', $path;
+    $there || $!{ENOENT} or die "$path: $!\n";
+    take_turn( $file, Fcntl::LOCK_EX(), $path ) if $there;
+    my ( $present, $holder ) = generation();
+    return answer( 'stale', $id, $present, $holder ) if $present != $generation || $holder ne $owner;
+    if ($there) {
+        my $name   = "$path.aside";
+        my $number = 0;
+        while ( -e $name ) { $name = "$path.aside." . ++$number }
+        rename $path, $name or die "$path: $!\n";
+        sync_folder($copies);
+    }
     return kept( $id, $path );
 }
 

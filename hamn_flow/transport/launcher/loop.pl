@@ -17,7 +17,7 @@ my %operation = (    # what to do, and what its fields must be
     keep    => [ \&keep,    $NAME, qr/\d{1,9}/, $ANY, qr/\d{1,10}/, qr/.{0,1000}/s ],
     copies  => [ \&list_copies ],
     fetch   => [ \&fetch,   $NAME ],
-    aside   => [ \&aside,   $NAME ],
+    aside   => [ \&aside,   $NAME, qr/\d{1,10}/, qr/.{1,1000}/s ],
     ping    => [ sub { answer( 'pong', $_[0] ) } ],
 );
 

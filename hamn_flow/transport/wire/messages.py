@@ -97,9 +97,11 @@ class Fetch:
 
 @dataclass(frozen=True, kw_only=True)
 class Aside:
-    """Give a copy another name; answered by `Kept`."""
+    """Give a copy another name; answered by `Kept`, or `Stale`."""
 
     copy: str
+    generation: int
+    owner: str
 
 
 @dataclass(frozen=True, kw_only=True)
