@@ -13,7 +13,7 @@ from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from threading import RLock
+from threading import Lock, RLock
 from typing import Protocol, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_exponential
@@ -70,6 +70,7 @@ class Links:
     copies: Copies | None = None
     found_running: Callable[[Connection, tuple[Key, ...]], None] = lambda _connection, _keys: None
     _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
+    _changing: Lock = field(default_factory=Lock, repr=False)  # held while that is changed, never for long
     _known: set[NodeName] = field(default_factory=set)  # reached once, and not sought in vain since
     _held: dict[NodeName, int] = field(default_factory=dict)
     _quiet: set[NodeName] = field(default_factory=set)  # where nothing of an earlier driver runs any more
@@ -170,8 +171,9 @@ class Links:
     def hand_over(self) -> dict[NodeName, Connection]:
         """The links that there are, to whoever goes on with them; they are not closed with these."""
         self._closed = True
-        made = {node: connection for node, (connection, _) in self._open.items()}
-        self._open.clear()
+        with self._changing:
+            made = {node: connection for node, (connection, _) in self._open.items()}
+            self._open.clear()
         return made
 
     def held(self) -> dict[NodeName, Held | Unreachable]:
@@ -220,7 +222,8 @@ class Links:
         """Let go of all links, at once and for good; jobs go on. Who still tries to connect does not claim the node."""
         self._closed = True
         for node in self._turns:
-            held = self._open.pop(node, None)
+            with self._changing:
+                held = self._open.pop(node, None)
             if held:
                 held[0].close()
 
@@ -311,12 +314,14 @@ class Links:
 
     def _tried(self, node: NodeName) -> tuple[Connection, int]:
         try:
-            self._open[node] = held = self._connected(node)
+            held = self._connected(node)
         except Unreachable as error:
             self._failed[node] = error
             raise
         finally:
             self._tries[node] += 1
+        with self._changing:
+            self._open[node] = held
         self._failed.pop(node, None)
         self._known.add(node)
         return held
@@ -354,8 +359,11 @@ class Links:
         return held.generation
 
     def _drop(self, lost: Connection) -> None:
-        """Let go of a link that was lost, unless another step has already put a new one in its place."""
-        with self._turns[lost.node]:
+        """Let go of a link that was lost, unless another step has already put a new one in its place.
+
+        It takes no turn: who has that may seek the node for minutes, and a command on the other one comes by here.
+        """
+        with self._changing:
             held = self._open.get(lost.node)
             if held and held[0] is lost:
                 del self._open[lost.node]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from threading import Thread
 from typing import cast
 
 from hamn_flow.engine.begin import Desk
 from hamn_flow.engine.copies import SOON, Copies
-from hamn_flow.model.command import NodeName
+from hamn_flow.engine.links import Links
+from hamn_flow.model.command import Command, Job, Key, NodeName
 from hamn_flow.model.events import CheckpointReached, CopyMissed, Event, RunPlanned
+from hamn_flow.model.pair import NodeSpec
 from hamn_flow.transport.connection import Connection, Keeping, Kept, Owner, Piece
 from tests.claiming import claim
 from tests.engine.conftest import NODE, Bench
@@ -48,13 +50,18 @@ class Slow:
         return getattr(self.real, name)
 
 
+def plan(desk: Desk) -> None:
+    desk.journal.record(
+        RunPlanned(run=RUN, procedure="toy", cluster="toys", cluster_path="c.toml", options={}, steps=())
+    )
+
+
 @contextmanager
 def two_links(desk: Desk) -> Iterator[tuple[Copies, Connection, Slow, list[Event]]]:
     """The copies of a run, a link to each node, and what is noted."""
     noted: list[Event] = []
     owner = Owner(run=RUN, driver="test")
-    planned = RunPlanned(run=RUN, procedure="toy", cluster="toys", cluster_path="c.toml", options={}, steps=())
-    desk.journal.record(planned)
+    plan(desk)
     copies = Copies(owner=owner, journal=desk.journal, record=noted.append)
     with (
         closing(desk.world.connect(desk.cluster.node(A))) as acting,
@@ -110,3 +117,55 @@ def test_a_late_node_is_waited_for_once_and_at_the_halt_once_more(bench: Bench) 
         copies.flush([acting, other])
         assert slow.waits == [SOON, 0.0, 0.0, SOON]
         assert other.fetch(RUN) == acting.fetch(RUN)
+
+
+@dataclass
+class Losing(Copies):
+    """The copies of a driver that finds the link to the other node lost."""
+
+    found: Callable[[Connection], None] = lambda _lost: None
+
+    def send(self, acting: Connection, others: Iterable[Connection]) -> tuple[Connection, ...]:
+        (other,) = others
+        super().send(acting, [other])
+        self.found(other)
+        return (other,)
+
+
+def test_a_node_that_is_sought_for_long_keeps_no_command_from_the_other(bench: Bench) -> None:
+    sought, go = Flag(), Flag()
+    ended: list[Job] = []
+    with bench.desk() as desk:
+        plan(desk)
+
+        def connect(spec: NodeSpec) -> Connection:
+            if seeking.is_alive() and spec.name == B:
+                sought.set()
+                go.wait(LONG)
+            return desk.world.connect(spec)
+
+        def seek(lost: Connection) -> None:
+            """A step on the other node has found it lost as well, a moment before."""
+            links._drop(lost)
+            seeking.start()
+            assert sought.wait(LONG)
+
+        def act() -> None:
+            command = Command(node=A, argv=("true",))
+            ended.append(links.run(Key("k"), command, lambda _key, _signal: None))
+
+        owner = Owner(run=RUN, driver="test")
+        links = Links(cluster=desk.cluster, world=replace(desk.world, connect=connect), owner=owner)
+        links.copies = Losing(owner=owner, journal=desk.journal, record=desk.journal.record, found=seek)
+        seeking, acting = Thread(target=links.reach, args=(B,)), Thread(target=act)
+        with closing(links):
+            links.connect()
+            acting.start()
+            acting.join(LONG / 3)
+            in_time = [job.result for job in ended]
+            assert seeking.is_alive()
+            go.set()
+            for thread in (acting, seeking):
+                thread.join(LONG)
+            assert in_time, "it waits for the other node"
+            assert links.reached == (A, B), "the new link is not let go of"
