@@ -56,7 +56,8 @@ def abandon(settings: Settings, given: str, because: str, *, yes: bool, as_json:
         untold = begin.abandon(desk, run, because)
         said = f"run {run} is abandoned; the nodes are as it left them."
         if untold:
-            said += f" {' and '.join(untold)} could not be told, and may still be held for it: see hamn-flow owner."
+            said += f" {' and '.join(untold)} could not be told, and may still keep it as open or be held for it: "
+            said += f"see hamn-flow audit {run} and hamn-flow owner."
         _said(paper, desk.journal.run(run), said)
 
 

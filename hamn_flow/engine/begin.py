@@ -244,23 +244,22 @@ def abandon(desk: Desk, run: str, why: str) -> tuple[NodeName, ...]:
     """A person closes a run as it is; the world stays as it is.
 
     The copies are brought up to that, or another machine might go on with it, and its nodes are given up. The nodes
-    that could not be told of it: they do not answer, or are another driver's.
+    that could not be told of it: they do not answer, are another driver's, or do not say that they keep it.
     """
     before = desk.journal.run(run)
     _refuse_ended(before, "abandon")
     _abandon(desk, run, _reason_given(why))
     former, owner = desk.journal.drivers(), Owner(run=run, driver=desk.world.driver)
     links = Links(cluster=desk.cluster, world=desk.world, owner=owner, former=former)
-    links.copies = _copies(desk, owner, before, lambda _event: None)
-    told: list[NodeName] = []
-    for spec in desk.cluster.nodes if before.boot_ids else ():
+    links.copies = copies = _copies(desk, owner, before, lambda _event: None)
+    nodes = [spec.name for spec in desk.cluster.nodes if before.boot_ids]
+    for node in nodes:
         with suppress(Busy, Refused, Unreachable):  # it is abandoned all the same; who was not told is said
-            links.reach(spec.name)
-            told.append(spec.name)
+            links.reach(node)
     links.flush_copies()
     links.give_up(f"run {run} was abandoned")
     links.close()
-    return tuple(spec.name for spec in desk.cluster.nodes if before.boot_ids and spec.name not in told)
+    return tuple(node for node in nodes if not copies.has_all(node))
 
 
 def _abandon(desk: Desk, run: str, why: str) -> None:

@@ -148,6 +148,13 @@ class Copies:
             if place.lost:
                 self.missed(place.connection.node, "its link was lost")
 
+    def has_all(self, node: NodeName) -> bool:
+        """Whether a node has said that it keeps all of the journal as it is now."""
+        place = self._places.get(node)
+        if place is None or place.given_up or place.keeping is not None:
+            return False
+        return not self.journal.commits(self.run, after=place.commits)
+
     def _at(self, connections: Iterable[Connection]) -> list[_Place]:
         """The places that these links lead to; one that has a newer link by now is left to that."""
         places = ((each, self._places.get(each.node)) for each in connections)

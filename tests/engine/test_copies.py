@@ -34,7 +34,7 @@ from hamn_flow.model.events import (
 )
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import Holder, RunState, StepState
-from hamn_flow.transport.connection import Connection, Held, Owner
+from hamn_flow.transport.connection import Connection, Held, Keeping, Owner, Piece
 from hamn_flow.transport.local import connect_local
 from tests.claiming import claim
 from tests.engine.conftest import NODE, NOON, Bench
@@ -366,6 +366,45 @@ def test_a_node_whose_copies_cannot_be_read_keeps_no_run_from_being_adopted(benc
         found = adopt.look_for(desk.world, desk.cluster, B)
         assert (found.run, set(found.copies)) == (run, {B})
         assert adopt.take_over(desk, B, found).summary.unseen == (A,)
+
+
+class Silent:
+    """A link to a real node that takes pieces of a copy and never says so."""
+
+    def __init__(self, real: Connection) -> None:
+        self._real = real
+
+    def keep(self, copy: str, piece: Piece) -> Keeping:
+        said = self._real.keep(copy, piece)
+        return (lambda _seconds: None) if piece.text else said
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize("how", ["well", "no copy can be made", "nothing is said of it", "the node is away"])
+def test_a_node_is_told_that_a_run_was_abandoned_only_if_it_keeps_that(bench: Bench, how: str) -> None:
+    """Or another machine could go on with it from there, and nobody would know."""
+    bench.procedure([Write(node=A, path=bench.path("one"))], [IsThere(node=A, path=bench.path("go"))])
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    if how == "no copy can be made":
+        (Path(base(bench, B)) / "copies").chmod(0o755)
+    with bench.desk() as desk:
+
+        def connect(spec: NodeSpec) -> Connection:
+            real = desk.world.connect(spec)
+            return cast("Connection", Silent(real)) if spec.name == B else real
+
+        if how == "nothing is said of it":
+            given = replace(desk, world=replace(desk.world, connect=connect))
+        else:
+            given = away(desk, B) if how == "the node is away" else desk
+        assert begin.abandon(given, run, "by hand") == (() if how == "well" else (B,))
+        assert copy_on(bench, A, run).commits == desk.journal.commits(run)
+    if how != "the node is away":
+        assert holder(bench, B) == f"- run {run} was abandoned"
 
 
 def act(what: str) -> Callable[[Desk, str], object]:
