@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from hamn_flow import content
 from hamn_flow.errors import JournalUnusable
 from hamn_flow.journal import Journal, Reader, read
+from hamn_flow.journal.chain import first_unfit
 from hamn_flow.journal.schema import SET, VERSION, migrations_file
 from hamn_flow.model.events import CheckpointReached, Knocked, RunPlanned
 from hamn_flow.model.outage import Answer, of_virtual_ip, of_xcat
@@ -63,6 +64,15 @@ def says_what_was_recorded(reader: Reader) -> None:
     }
     assert run.knocks == ()
     assert reader.run("zebra2").boot_ids == {"mn1": "aaaaaaaa-2222-3333-4444-555555555555"}
+    chain_is_whole(reader)
+
+
+def chain_is_whole(reader: Reader) -> None:
+    for summary in reader.runs():
+        commits = reader.commits(summary.id)
+        told = [event for commit in commits for _, _, event in commit.events()]
+        assert told == [event for _, _, event in reader.events(summary.id)]
+        assert first_unfit(summary.id, commits) is None
 
 
 def test_an_older_journal_is_migrated_by_its_driver_and_goes_on(old: Path, driving: Driving) -> None:
@@ -70,6 +80,7 @@ def test_an_older_journal_is_migrated_by_its_driver_and_goes_on(old: Path, drivi
         says_what_was_recorded(journal)
         journal.record(CheckpointReached(run="k7m2qx", checkpoint="unmount"))
         assert journal.run("k7m2qx").summary.checkpoint == "unmount"
+        chain_is_whole(journal)
     connection = sqlite3.connect(old)
     applied = connection.execute("SELECT count(*) FROM _sqlite_migrations WHERE migration_set = ?", (SET,)).fetchone()
     assert applied == (VERSION,)
