@@ -59,10 +59,8 @@ class Copies:
     def look(self, connection: Connection) -> None:
         """See what a node has before it is claimed; Busy if another driver has gone on with the run elsewhere."""
         place = _Place(connection=connection)
-        try:
+        with suppress(LookFailed):  # seen again, and said, once the node is claimed
             self._look(place, read_all=connection.node not in self._places)
-        except LookFailed as error:
-            self._give_up(place, error.sentence)
         self._places[connection.node] = place
 
     def _look(self, place: _Place, *, read_all: bool) -> None:
@@ -91,18 +89,17 @@ class Copies:
         place = self._places[connection.node]
         with place.turn:
             place.generation = generation
+            self._noted.discard(connection.node)
             try:
-                if not place.given_up:
-                    # Again: a piece that an earlier link still held may have come in since.
-                    self._look(place, read_all=place.aside)
+                # Again: a piece that an earlier link still held may have come in since.
+                self._look(place, read_all=place.aside)
                 if place.aside:
                     connection.set_aside(self.run, generation=generation, owner=self.owner)
             except LookFailed as error:
-                self._give_up(place, error.sentence)
-            self._noted.discard(connection.node)
+                self._start_afresh(place, error.sentence)
             self._send(place)
             self._hear(place, PATIENCE)
-            brought = place.keeping is None and not place.given_up
+            brought = place.keeping is None and place.commits > 0 and not place.given_up
         if brought and connection.node in self.unseen:
             self.unseen.discard(connection.node)
             self.record(CopyBrought(run=self.run, node=connection.node))
@@ -210,7 +207,7 @@ class Copies:
             kept = place.keeping(seconds)
         except LookFailed as error:
             place.keeping = None
-            self._give_up(place, error.sentence)
+            self._start_afresh(place, error.sentence)
             return
         except StaleDriver:
             place.keeping, place.given_up = None, True
@@ -223,11 +220,21 @@ class Copies:
             return
         place.keeping = None
         if kept.size != place.size:
-            self._give_up(place, f"it has {kept.size} bytes, not {place.size}: somebody else writes there")
+            self._start_afresh(place, f"it has {kept.size} bytes, not {place.size}")
 
-    def _give_up(self, place: _Place, reason: str) -> None:
-        place.given_up = True
+    def _start_afresh(self, place: _Place, reason: str) -> None:
+        """A node could not keep what it was sent: all of it is sent again, and until then it has no copy.
+
+        What it kept before would be taken for whole by an adopter, although more was begun on that node since.
+        """
+        place.commits = place.size = 0
         self.missed(place.connection.node, reason)
+        try:
+            place.connection.set_aside(self.run)
+        except LookFailed:
+            return  # what lies there does not fit what is sent next, so it is tried again then
+        except Unreachable:
+            place.given_up = place.lost = True
 
 
 def _known(ours: tuple[Commit, ...], size: int, end: bytes) -> int | None:

@@ -56,6 +56,7 @@ sub keep {
         if ( !eval { write_all( $file, $text ); $file->sync or die "$path: $!\n" } ) {
             my $reason = $@;
             truncate $file, $at;
+            unlink $path if !$at;
             die $reason;
         }
         sync_folder($copies) if $fresh;

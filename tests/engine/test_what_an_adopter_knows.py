@@ -1,0 +1,135 @@
+"""What another machine makes of a run whose copies do not say all that was done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from hamn_flow.engine import adopt
+from hamn_flow.engine.begin import Desk, confirm, resume, rollback, start
+from hamn_flow.errors import HamnError, LookFailed, StepFailed
+from hamn_flow.journal.chain import Copy
+from hamn_flow.model.events import CommandLaunched, CopyMissed, Event, StepSettled
+from hamn_flow.model.pair import NodeSpec
+from hamn_flow.model.run import RunState, StepState
+from hamn_flow.steps.step import Step
+from hamn_flow.transport.connection import Connection, Keeping, Kept, Piece
+from tests.engine.conftest import Bench
+from tests.engine.test_copies import A, B, WriteSaving, away, base, copy_on, desk_elsewhere, launched
+from tests.engine.toys import Announce, IsThere, Write
+
+
+class Full:
+    """A link to a node whose disk is full once a command of this step is to be launched, for one piece."""
+
+    def __init__(self, real: Connection, step: str) -> None:
+        self._real, self._step = real, step
+
+    def keep(self, copy: str, piece: Piece) -> Keeping:
+        if self._step and f'"CommandLaunched",{{"run":"{copy}","step":"{self._step}"'.encode() in piece.text:
+            self._step = ""
+            return self._cannot
+        return self._real.keep(copy, piece)
+
+    def _cannot(self, seconds: float) -> Kept | None:
+        del seconds
+        raise LookFailed("the copy could not be written: no space left on device")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+def test_a_node_that_could_not_keep_what_came_has_no_copy_that_seems_whole(bench: Bench) -> None:
+    """Else an adopter would think that nothing was begun there since."""
+    one, two = (Write(node=A, path=bench.path(name)) for name in ("one", "two"))
+    three = WriteSaving(node=A, path=bench.path("three"), base=base(bench, A))
+    bench.procedure([one], [two], [three])
+    kept: list[bool] = []
+    with bench.desk() as desk:
+
+        def connect(spec: NodeSpec) -> Connection:
+            real = desk.world.connect(spec)
+            return cast("Connection", Full(real, two.name)) if spec.name == A else real
+
+        def watch(event: Event) -> None:
+            if isinstance(event, StepSettled) and event.step == two.name:
+                kept.append((Path(base(bench, A)) / "copies" / f"{event.run}.copy").exists())
+
+        run = start(replace(desk, world=replace(desk.world, connect=connect, watch=watch)), "toy", {})
+        noted = [event.node for _, _, event in desk.journal.events(run) if isinstance(event, CopyMissed)]
+        assert (kept, noted) == ([False], [A])
+        saved = Copy.read(run, Path(f"{three.path}.saved").read_bytes())
+        assert launched(saved) == {one.name, two.name, three.name}, "with the next command it has all of it again"
+        assert copy_on(bench, A, run).commits == desk.journal.commits(run)
+
+
+def halted(bench: Bench, *steps: Step, cut: Step) -> str:
+    """A run that waits at its end; the copy on B knows nothing of what was done from that step on."""
+    bench.procedure(*([step] for step in steps), [IsThere(node=B, path=bench.path("go"))])
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    full = copy_on(bench, B, run)
+    begun = next(
+        number
+        for number, commit in enumerate(full.commits)
+        if any(isinstance(event, CommandLaunched) and event.step == cut.name for _, _, event in commit.events())
+    )
+    place = Path(base(bench, B)) / "copies" / f"{run}.copy"
+    place.write_bytes("".join(commit.line for commit in full.commits[:begun]).encode())
+    return run
+
+
+def adopted_from_b(desk: Desk) -> None:
+    """Adopt it while A does not answer."""
+    alone = away(desk, A)
+    adopt.take_over(alone, B, adopt.look_for(alone.world, desk.cluster, B))
+
+
+def test_all_that_a_driver_may_have_done_alone_on_a_node_is_in_doubt(bench: Bench) -> None:
+    """Its link to the other node was lost: it went on for several steps, and a person must see to each of them."""
+    one = Write(node=B, path=bench.path("one"))
+    two, three = (Write(node=A, path=bench.path(name)) for name in ("two", "three"))
+    run = halted(bench, one, two, three, cut=two)
+    with desk_elsewhere(bench) as desk:
+        adopted_from_b(desk)
+        assert [desk.journal.run(run).step(step.name).state for step in (two, three)] == [StepState.IN_DOUBT] * 2
+        for step in (three, two):
+            with pytest.raises(HamnError, match=f"{step.name}: it is not known whether this run did it"):
+                rollback(desk, run)
+            Path(step.path).unlink()
+            confirm(desk, run, step.name, "I removed it")
+        assert rollback(desk, run) is RunState.ROLLED_BACK
+        assert (bench.lines("one"), bench.lines("two"), bench.lines("three")) == (0, 0, 0)
+
+
+def test_a_rollback_asks_no_person_about_what_changes_nothing(bench: Bench) -> None:
+    one, two = Write(node=B, path=bench.path("one")), Write(node=A, path=bench.path("two"))
+    check, said = IsThere(node=A, path=bench.path("fact")), Announce(node=A, path=bench.path("said"))
+    Path(check.path).touch()
+    run = halted(bench, one, two, check, said, cut=two)
+    Path(two.path).unlink()
+    with desk_elsewhere(bench) as desk:
+        adopted_from_b(desk)
+        assert rollback(desk, run) is RunState.ROLLED_BACK
+        assert (bench.lines("one"), bench.lines("said")) == (0, 1)
+
+
+def test_a_branch_that_an_adopter_has_left_behind_is_no_reason_to_refuse_the_next_one(bench: Bench) -> None:
+    one, two = Write(node=B, path=bench.path("one")), Write(node=A, path=bench.path("two"))
+    run = halted(bench, one, two, Write(node=A, path=bench.path("three")), cut=two)
+    with desk_elsewhere(bench) as desk:
+        adopted_from_b(desk)
+        with pytest.raises(HamnError):
+            resume(away(desk, A), run)
+    with desk_elsewhere(bench, "third") as desk:
+        found = adopt.look_for(desk.world, desk.cluster, A)
+        assert len(found.copies[A].commits) > 0
+        assert found.newest()[0] == B
+        taken = adopt.take_over(desk, A, found)
+        assert taken.summary.unseen == (A,)
+        Path(bench.path("go")).touch()
+        assert resume(desk, run) is RunState.DONE
