@@ -2,7 +2,7 @@
 
 The nodes are claimed first and the copies read after it: from then on nothing is launched by the driver before, so
 what the acting node keeps is all that ever happened. Of a node that does not answer, or whose copy is torn or damaged,
-a step may have been begun that is not known: what could have been next there is in doubt.
+steps may have been begun that are not known: what was not begun there before is in doubt.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from dataclasses import dataclass
 
 from hamn_flow.engine.begin import Desk
 from hamn_flow.engine.copies import best
-from hamn_flow.engine.forward import SETTLED
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
 from hamn_flow.errors import HamnError, JournalUnusable, Refused, Unreachable
 from hamn_flow.journal import Reader
-from hamn_flow.journal.chain import Commit, Copy, Health, Relation, first_unfit, relation
+from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, first_unfit, relation
 from hamn_flow.journal.schema import VERSION
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import Adopted, DriverCame, Event, StepSettled
 from hamn_flow.model.pair import Cluster
-from hamn_flow.model.run import Direction, Run, StepState, of_stage, stages_before
+from hamn_flow.model.run import Direction, Run, StepState
 from hamn_flow.transport.connection import Held, Owner
 
 
@@ -38,6 +37,7 @@ class Kept:
     def newest(self) -> tuple[NodeName, Copy]:
         """The whole copy that goes furthest; Refused if there is none, or if two of them part."""
         whole = {node: copy for node, copy in self.copies.items() if copy.health is Health.WHOLE}
+        whole = {node: copy for node, copy in whole.items() if not _left_behind(node, copy, whole.values())}
         newest = best(whole.values())
         if newest is None:
             said = "; ".join(f"that on {node} is {copy.health}" for node, copy in self.copies.items())
@@ -196,17 +196,32 @@ def is_open(copy: Copy) -> bool:
 
 
 def _is_known(kept: Kept, node: NodeName, newest: Copy) -> bool:
-    """Whether all that was ever begun on a node is in the newest copy: it keeps a whole one itself."""
+    """Whether all that was ever begun on a node is in the newest copy: it keeps a whole one of the same branch."""
     copy = kept.copies.get(node)
-    return copy is not None and copy.health is Health.WHOLE and len(copy.commits) <= len(newest.commits)
+    if copy is None or copy.health is not Health.WHOLE:
+        return False
+    return relation(newest.commits, copy.commits) in {Relation.SAME, Relation.BEHIND}
+
+
+def _left_behind(node: NodeName, copy: Copy, others: Iterable[Copy]) -> bool:
+    """Whether an earlier adoption has gone on without this copy, which it could not read."""
+    parted = [other for other in others if relation(other.commits, copy.commits) is Relation.PARTED]
+    return any(
+        isinstance(event, Adopted) and node in event.unseen and common(other.commits, copy.commits) <= event.commits
+        for other in parted
+        for commit in other.commits
+        if Adopted.__name__ in commit.kinds and commit.version <= VERSION
+        for _, _, event in commit.events()
+    )
 
 
 def _in_doubt(run: Run, unseen: Collection[NodeName]) -> tuple[Event, ...]:
-    """The steps that may have been begun on nodes whose copy is not known."""
+    """The steps that may have been begun on nodes whose copy is not known: all that were not yet.
+
+    The driver before may have gone on there alone for any number of steps, with no link to the other node.
+    """
     if run.summary.direction is Direction.BACK or run.summary.state.ended:
         return ()
-    before = stages_before(run)
-    settled = {stage for stage in before if all(step.state in SETTLED for step in of_stage(run, stage))}
     return tuple(
         StepSettled(
             run=run.summary.id,
@@ -215,7 +230,7 @@ def _in_doubt(run: Run, unseen: Collection[NodeName]) -> tuple[Event, ...]:
             reason=f"it may have been begun: the copy of the journal on {step.planned.node} could not be read",
         )
         for step in run.steps
-        if step.planned.node in unseen and step.state is StepState.PENDING and before[step.planned.stage] <= settled
+        if step.planned.node in unseen and step.state is StepState.PENDING
     )
 
 

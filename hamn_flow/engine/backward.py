@@ -7,9 +7,9 @@ from collections.abc import Callable
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.reach import Way, reach
 from hamn_flow.model.events import StepSettled
-from hamn_flow.model.probe import Finding, Probe, done
+from hamn_flow.model.probe import Finding, Probe, done, todo
 from hamn_flow.model.run import Decision, Direction, Run, StepRecord, StepState
-from hamn_flow.steps.step import Step
+from hamn_flow.steps.step import Check, Step
 
 
 def order_of_undo(run: Run) -> tuple[StepRecord, ...]:
@@ -32,7 +32,8 @@ def settle_doubt(acting: Acting, step: Step) -> None:
 
     If it is not so, there is nothing to undo. If it is, nobody knows what was before it: a person must see to it.
     """
-    found = acting.look(lambda: step.probe(acting.links.nodes))
+    harmless = "it changes nothing" if isinstance(step, Check) else step.nothing_to_undo
+    found = todo(harmless) if harmless else acting.look(lambda: step.probe(acting.links.nodes))
     if found.finding is Finding.TODO or acting.decided(Decision.CONFIRM, step.name, Direction.BACK):
         reason = found.reason if found.finding is Finding.TODO else "confirmed by a person: nothing of it is this run's"
         acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.PENDING, reason=reason))
