@@ -32,6 +32,10 @@ def broken(state: State) -> Iterator[str]:
     """A sentence for each promise about the pair that is broken now, or was since this state's log began."""
     yield from state.violations
     yield from violations(state)
+    for mount_point, name in state.shared.items():
+        for node in state.nodes.values():
+            if name in node.lingering:  # nobody else unmounts anything lazily here
+                yield f"{mount_point} was unmounted lazily on {node.name} and is written to unseen"
     yield from (f"nobody understands the command {words}" for words in state.unknown)
 
 

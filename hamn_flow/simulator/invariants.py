@@ -16,11 +16,6 @@ def violations(state: State) -> Iterator[str]:
         writers = [node.name for node in nodes if _writes(node, name)]
         if len(writers) > 1:
             yield f"{mount_point} is mounted for writing on {' and '.join(writers)}"
-        yield from (
-            f"{mount_point} was unmounted lazily on {node.name} and is written to unseen"
-            for node in nodes
-            if name in node.lingering
-        )
     holders = [str(node.name) for node in nodes if any(each.address == state.virtual_ip for each in node.addresses)]
     holders += ["another host"] if state.virtual_ip in state.strangers else []
     if len(holders) > 1:
