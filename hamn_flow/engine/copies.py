@@ -230,7 +230,7 @@ class Copies:
         place.commits = place.size = 0
         self.missed(place.connection.node, reason)
         try:
-            place.connection.set_aside(self.run)
+            place.connection.set_aside(self.run, generation=place.generation, owner=self.owner)
         except LookFailed:
             return  # what lies there does not fit what is sent next, so it is tried again then
         except Unreachable:

@@ -32,6 +32,7 @@ from hamn_flow.transport.connection import Connection, Held, Hello, Owner
 
 Answer = TypeVar("Answer")
 
+LAUNCHES = 3  # of one key, each over a new link
 GRACE = 10.0  # seconds between TERM and KILL, and after KILL
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two tries to hear of a command, each twice the last one
 
@@ -129,12 +130,23 @@ class Links:
     def run(self, key: Key, command: Command, cancelling: Cancelling) -> Job:
         """Launch a job and wait for its end, over lost links, at most for its deadline.
 
-        The answer is done, or never launched (none, unstarted, refused), or lost. It never launches twice: after a
-        lost link a key of which the node knows nothing is answered as none. Unreachable if the node cannot be found
-        for the launch, OutcomeUnknown if not again in time after it; StaleDriver if another driver took over.
+        The answer is done, or never launched (none, unstarted, refused), or lost. It never launches twice: a key of
+        which the node knows nothing after the link was lost is sent again, a few times, and it is used once at most.
+        Unreachable if the node cannot be found for the launch, OutcomeUnknown if not again in time after it;
+        StaleDriver if another driver took over.
         """
+        for _ in range(LAUNCHES):
+            sent = self._launched(key, command)
+            job = self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
+            if sent or job.state is not JobState.NONE:
+                break
+        return job
+
+    def _launched(self, key: Key, command: Command) -> bool:
+        """Send a launch, behind what the node has to keep; False if the link was lost over it."""
         if self.owner is None:
             raise AssertionError("a job needs an owner")
+        sent = True
         connection, generation = self._sought(command.node, partial(self._connection, command.node))
         if self.copies:
             for lost in self.copies.send(connection, self._others(command.node)):
@@ -143,9 +155,10 @@ class Links:
             connection.launch(key, command, generation=generation, owner=self.owner)
         except Unreachable:
             self._drop(connection)
+            sent = False
         if self.copies:
             self.copies.heard(connection)
-        return self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
+        return sent
 
     def attach(self, node: NodeName, key: Key, deadline: float, cancelling: Cancelling) -> Job:
         """Wait for the job's end; past its deadline it is cancelled with its process group: TERM, then KILL."""
