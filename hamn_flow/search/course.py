@@ -76,7 +76,7 @@ class Course:
     _struck: bool = False  # by a fault since the last state
     _driver: str = ""
     _launched: str = ""  # the key of its last command
-    _unkept: set[NodeName] = field(default_factory=set)  # where a copy could not be kept, since the link was made
+    _unkept: set[NodeName] = field(default_factory=set)  # where a copy could not be kept, since the last command
     _typed: str = ""
     _position: int = 0
     _commits: int = 0
@@ -205,6 +205,7 @@ class Course:
             if other not in self._unkept and self._is_there(other) and not self._keeps(other, run, self._launched):
                 self._broken(f"the copy on {other} is more than one step behind")
             self._launched = key
+            self._unkept.clear()  # all of it is sent again with the next command
 
     def _keeps(self, node: NodeName, run: str, key: str) -> bool:
         """Whether a node's own copy of the run knows of that command."""
@@ -269,7 +270,7 @@ class Course:
         return self._nodes[1]
 
     def _linked(self) -> list[tuple[str, bool, bool, bool]]:
-        """What the driver knows of its links: whether each is there, was tried in vain, and keeps no copy any more."""
+        """Of each link: whether it is there, was tried in vain, and whether its node could not keep what came last."""
         return [
             (name, self._is_there(name), link is None, name in self._unkept)
             for name, link in sorted(self._links.items())
@@ -438,8 +439,6 @@ class Course:
         link = self.world.node(spec.name).links
         made = WatchedConnection(world=self.world, node=spec.name, hello=hello, link=link, course=self, journal=journal)
         links[spec.name] = made
-        if journal is self.journal:
-            self._unkept.discard(spec.name)
         return made
 
     def _sleep(self, seconds: float) -> None:
