@@ -46,7 +46,7 @@ FOUND = {
     "ping_as_the_only_address_check": ("activate", "the virtual IP 10.97.0.100 is up on mn2 and another host"),
     "failed_mount_ignored": (
         "activate",
-        "hamn-flow resume does not get to its end: it waits at mn2.recognise-database",
+        "hamn-flow resume does not get to its end: it waits at mn2.mark./var/lib/postgresql",
     ),
 }
 
