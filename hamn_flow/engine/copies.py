@@ -124,6 +124,7 @@ class Copies:
                 place.turn.release()
         for place in self._at([acting]):
             with place.turn:
+                self._hear(place, self._soon(place))  # what it was sent while the other one was acting
                 self._send(place)
         return tuple(lost)
 
