@@ -42,6 +42,7 @@ class Attempt:
     found: Probe
     failure: Failure | None
     pending: tuple[Event, ...]
+    lost_its_link: bool  # before its last command was launched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,8 @@ class Acting:
             found = unknown(f"{_lost(command.text, command.node)}; {found.reason}", hint=self._see(command.node))
         failed = found.finding is not Finding.DONE
         failure = Failure(command=command, result=result, probe=found) if failed else None
-        return Attempt(found=found, failure=failure, pending=pending)
+        lost_its_link = job is not None and job.state is JobState.NONE
+        return Attempt(found=found, failure=failure, pending=pending, lost_its_link=lost_its_link)
 
     def _look_while_coming(self, question: Callable[[], Probe]) -> Probe:
         """Look, and again with growing pauses while the effect is coming; a person who stops is not kept waiting."""

@@ -138,7 +138,8 @@ class Copies:
         """At a halt or an end: send what is left, and hear that it is there; late ones are waited for once more."""
         places = self._at(connections)
         for place in places:
-            with place.turn:
+            with place.turn, suppress(StaleDriver):
+                self._hear(place, self._soon(place))  # or what it could not keep would not be sent again
                 self._send(place)
         for place in places:
             with place.turn, suppress(StaleDriver):

@@ -32,7 +32,6 @@ from hamn_flow.transport.connection import Connection, Held, Hello, Owner
 
 Answer = TypeVar("Answer")
 
-LAUNCHES = 3  # of one key, each over a new link
 GRACE = 10.0  # seconds between TERM and KILL, and after KILL
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two tries to hear of a command, each twice the last one
 
@@ -130,24 +129,18 @@ class Links:
     def run(self, key: Key, command: Command, cancelling: Cancelling) -> Job:
         """Launch a job and wait for its end, over lost links, at most for its deadline.
 
-        The answer is done, or never launched (none, unstarted, refused), or lost. It never launches twice: a key of
-        which the node knows nothing after the link was lost is sent again, a few times, and it is used once at most.
-        Unreachable if the node cannot be found for the launch, OutcomeUnknown if not again in time after it;
-        StaleDriver if another driver took over.
+        The answer is done, or never launched (none, unstarted, refused), or lost. It never launches twice: after a
+        lost link a key of which the node knows nothing is answered as none. So it is where the link was lost before:
+        it is made again, but what was seen before that may not be so any more. Unreachable if the node cannot be found
+        for the launch, OutcomeUnknown if not again in time after it; StaleDriver if another driver took over.
         """
-        for _ in range(LAUNCHES):
-            sent = self._launched(key, command)
-            job = self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
-            if sent or job.state is not JobState.NONE:
-                break
-        return job
-
-    def _launched(self, key: Key, command: Command) -> bool:
-        """Send a launch, behind what the node has to keep; False if the link was lost over it."""
         if self.owner is None:
             raise AssertionError("a job needs an owner")
-        sent = True
-        connection, generation = self._sought(command.node, partial(self._connection, command.node))
+        held = self._open.get(command.node)
+        if held is None:
+            self._sought(command.node, partial(self._connection, command.node))
+            return Job(key=key, state=JobState.NONE)
+        connection, generation = held
         if self.copies:
             for lost in self.copies.send(connection, self._others(command.node)):
                 self._drop(lost)
@@ -155,10 +148,9 @@ class Links:
             connection.launch(key, command, generation=generation, owner=self.owner)
         except Unreachable:
             self._drop(connection)
-            sent = False
         if self.copies:
             self.copies.heard(connection)
-        return sent
+        return self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
 
     def attach(self, node: NodeName, key: Key, deadline: float, cancelling: Cancelling) -> Job:
         """Wait for the job's end; past its deadline it is cancelled with its process group: TERM, then KILL."""

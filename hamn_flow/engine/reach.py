@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hamn_flow.engine.act import Acting
+from hamn_flow.engine.act import Acting, Attempt
 from hamn_flow.engine.retry import GoalMissed, attempts
 from hamn_flow.errors import Unreachable
 from hamn_flow.facts.unreadable import Unreadable
@@ -14,6 +14,8 @@ from hamn_flow.model.events import AttemptFailed, StepSettled
 from hamn_flow.model.probe import Finding, Probe
 from hamn_flow.model.run import Direction, StepRecord, StepState
 from hamn_flow.steps.step import Failure, Step
+
+LOST_LINKS = 3  # in a row over which nothing was launched: together one try of the step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,19 @@ def _attempt_with_remedies(acting: Acting, way: Way, first: Probe) -> None:
 
 
 def _attempt(acting: Acting, way: Way, before: Probe) -> Failure | None:
-    """Why the attempt did not reach the goal; None if it did. What is in doubt then halts, and is not tried again."""
+    """Why the attempt did not reach the goal; None if it did. What is in doubt then halts, and is not tried again.
+
+    One that lost its link before it launched anything begins anew, with the objection: time has passed meanwhile.
+    """
+    for _ in range(LOST_LINKS):
+        attempt = _attempt_once(acting, way, before)
+        if attempt.failure is None or not attempt.lost_its_link:
+            break
+    return attempt.failure
+
+
+def _attempt_once(acting: Acting, way: Way, before: Probe) -> Attempt:
+    """Ask whether the other node objects, act, look, and record what came of it."""
     name = way.step.name
     try:
         objection = way.objection()
@@ -94,4 +108,4 @@ def _attempt(acting: Acting, way: Way, before: Probe) -> Failure | None:
         raise acting.in_doubt(name, found.reason, found.hint, *attempt.pending)
     elif attempt.pending:
         acting.record(*attempt.pending)
-    return attempt.failure
+    return attempt

@@ -13,7 +13,7 @@ from hamn_flow.errors import Busy
 from hamn_flow.model.command import NodeName
 from hamn_flow.search.acts import RESUME, ROLLBACK, Act, Case, adopt
 from hamn_flow.simulator.state import State
-from hamn_flow.transport.connection import Owner
+from hamn_flow.transport.connection import Held, Owner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,8 @@ def claim(case: Case, node: NodeName, run: str, outside: Outside) -> None:
     """Claim one node as an adopter does."""
     owner = Owner(run=run, driver=outside.driver)
     with closing(Links(cluster=case.cluster, world=outside)) as looking:
-        held = looking.held()[node]
-        holder = Owner.of(getattr(held, "owner", ""))
-    former = {holder.driver} if holder else set[str]()
+        seen = looking.held()
+    former = {holder.driver for how in seen.values() if isinstance(how, Held) and (holder := Owner.of(how.owner))}
     with closing(Links(cluster=case.cluster, world=outside, owner=owner, former=former)) as links:
         links.reach(node)
 

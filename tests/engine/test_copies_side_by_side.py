@@ -115,7 +115,7 @@ def test_a_late_node_is_waited_for_once_and_at_the_halt_once_more(bench: Bench) 
         assert noted == [CopyMissed(run=RUN, node=B, reason="it has not answered yet")]
         slow.go.set()
         copies.flush([acting, other])
-        assert slow.waits == [SOON, 0.0, 0.0, SOON]
+        assert slow.waits == [SOON, 0.0, 0.0, 0.0, SOON]
         assert other.fetch(RUN) == acting.fetch(RUN)
 
 

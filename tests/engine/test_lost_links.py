@@ -16,7 +16,7 @@ from hamn_flow.engine import links as engine
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
 from hamn_flow.errors import LookFailed, OutcomeUnknown, Unreachable
-from hamn_flow.model.command import Command, Job, Key, Result
+from hamn_flow.model.command import Command, Job, JobState, Key, Result
 from hamn_flow.model.pair import NodeSpec, Policy
 from hamn_flow.transport.connection import Connection, Owner
 from hamn_flow.transport.local import connect_local
@@ -121,8 +121,8 @@ Need = Callable[[Links, Away, Loss], "Result | Job"]
 MET: dict[tuple[Need, Loss], Callable[..., object]] = {
     (look, found_dead): lambda met: met.text == "here\n",
     (look, let_go): lambda met: met.text == "here\n",
-    (launch, found_dead): lambda met: met.result.text == "here\n",
-    (launch, let_go): lambda met: met.result.text == "here\n",
+    (launch, found_dead): lambda met: met.state is JobState.NONE,  # the step asks its objection again
+    (launch, let_go): lambda met: met.state is JobState.NONE,
     (wait, found_dead): lambda met: met.result.text == "here\n",
     (wait, let_go): lambda met: met.result.text == "here\n",
     (cancel, found_dead): lambda met: met.result.status == -9,  # TERM was lost with the link

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from hamn_flow.engine.begin import abandon, confirm, resume, rollback, skip, start
 from hamn_flow.errors import Changed, HamnError, Interrupted, Invalid, Refused, RollbackFailed, StepFailed, Unreachable
+from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import Decision, RunState, StepState
+from hamn_flow.transport.connection import Connection
 from tests.engine.conftest import NODE, Bench, kill_wrapper
 from tests.engine.toys import (
     Announce,
@@ -125,6 +129,44 @@ def test_remedies_are_tried_one_by_one_until_an_attempt_succeeds(bench: Bench) -
     run = bench.run(started(bench))
     assert [command.text.split()[0] for command in run.commands] == ["tee", "mkdir", "tee", "mkdir", "tee", "cp"]
     assert bench.slept == []
+
+
+class LostAtLaunch:
+    """A link that is lost at its first launch, and what happens until it is there again."""
+
+    def __init__(self, real: Connection, meanwhile: Callable[[], None]) -> None:
+        self._real, self._meanwhile = real, meanwhile
+
+    def launch(self, *_what: object, **_by: object) -> None:
+        self._meanwhile()
+        raise Unreachable("the link was lost")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 5])
+@pytest.mark.parametrize("objects", [False, True])
+def test_an_objection_is_asked_again_after_a_link_was_lost(bench: Bench, lost: int, *, objects: bool) -> None:
+    """Until the link is there again the other node may have taken the role; and no such loss alone ends a run."""
+    veto = Path(bench.path("veto"))
+    bench.procedure([WriteUnless(node=NODE, path=bench.path("one"), objecting=str(veto))])
+    losses = iter(range(lost))
+    with bench.desk() as desk:
+
+        def connect(spec: NodeSpec) -> Connection:
+            real = desk.world.connect(spec)
+            if spec.name != NODE or next(losses, None) is None:
+                return real
+            return cast("Connection", LostAtLaunch(real, veto.touch if objects else lambda: None))
+
+        losing = replace(desk, world=replace(desk.world, connect=connect))
+        if objects:
+            with pytest.raises(StepFailed, match="objects"):
+                start(losing, "toy", {})
+        else:
+            start(losing, "toy", {})
+    assert bench.lines("one") == (0 if objects else 1)
 
 
 def test_nothing_goes_past_an_objection(bench: Bench) -> None:

@@ -80,6 +80,19 @@ def test_what_a_node_could_not_keep_before_is_sent_again_ahead_of_its_own_comman
     assert launched(Copy.read(run, Path(f"{two.path}.saved").read_bytes())) == {one.name, two.name}
 
 
+def test_what_a_node_could_not_keep_is_sent_again_at_the_end(bench: Bench) -> None:
+    one = Write(node=A, path=bench.path("one"))
+    bench.procedure([one])
+    with bench.desk() as desk:
+
+        def connect(spec: NodeSpec) -> Connection:
+            real = desk.world.connect(spec)
+            return cast("Connection", Full(real, one.name)) if spec.name == B else real
+
+        run = start(replace(desk, world=replace(desk.world, connect=connect)), "toy", {})
+        assert copy_on(bench, B, run).commits == desk.journal.commits(run)
+
+
 def halted(bench: Bench, *steps: Step, cut: Step) -> str:
     """A run that waits at its end; the copy on B knows nothing of what was done from that step on."""
     bench.procedure(*([step] for step in steps), [IsThere(node=B, path=bench.path("go"))])
