@@ -271,3 +271,10 @@ def m0008_fewer_pages(db: Database) -> None:
 def m0009_copies_brought(db: Database) -> None:
     """That a copy which an adopter could not read was brought up to the journal; older runs do not say so."""
     del db
+
+
+@migrations()
+def m0010_doubted_steps(db: Database) -> None:
+    """Which steps a driver before may have carried out, of which an adopted journal does not say so."""
+    db.execute("ALTER TABLE steps ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0 CHECK (doubted IN (0, 1))")
+    db.execute("UPDATE steps SET doubted = 1 WHERE state = 'in_doubt' AND NOT acted")

@@ -60,7 +60,7 @@ class Carrying:
             checkpoints = self._checkpoints(run, at=run.summary.checkpoint)
             due = [record for record in order_of_undo(run) if record.planned.stage not in kept]
             for record in reversed(run.steps):
-                if record.state is StepState.IN_DOUBT and not record.ours and record.planned.stage not in kept:
+                if record.doubted and record.planned.stage not in kept:
                     settle_doubt(self.acting, self.steps[record.name])
             for record in due:
                 if record.state in OPEN:

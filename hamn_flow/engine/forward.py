@@ -98,8 +98,8 @@ def _still_to_do(acting: Acting, step: Step, record: StepRecord) -> bool:
 def _found_done(acting: Acting, step: Step, record: StepRecord, found: Probe) -> None:
     """The goal is true: ours if an intent of this run that was not undone lies behind, otherwise found so."""
     reason = f"{found.reason}; {found.warning}" if found.warning else found.reason
-    if record.state is StepState.IN_DOUBT and not record.acted and not isinstance(step, Check):
-        reason += "; whether this run did it is not known, so a rollback leaves it"
+    if record.doubted and not isinstance(step, Check):
+        reason += "; whether this run did it is not known, so a rollback would ask you"
     state = StepState.DONE if record.acted or isinstance(step, Check) else StepState.SKIPPED
     acting.record(StepSettled(run=acting.run, step=step.name, state=state, reason=reason, changed=record.acted))
 

@@ -162,7 +162,7 @@ def _(event: events.StepBegun, connection: sqlite3.Connection, at: str) -> None:
     # What is seen going back is not what was there before the first intent. The time of beginning is that of
     # the epoch's first attempt, so that a duration holds retries but not the wait for a person.
     connection.execute(
-        "UPDATE steps SET state = ?, direction = ?, intents = ?, attempts = attempts + 1, reason = ?, "
+        "UPDATE steps SET state = ?, direction = ?, intents = ?, attempts = attempts + 1, reason = ?, doubted = 0, "
         "seen = CASE WHEN ? THEN coalesce(seen, ?) ELSE seen END, "
         "begun_at = CASE WHEN attempts = 0 THEN ? ELSE begun_at END, ended_at = NULL WHERE run = ? AND name = ?",
         (
@@ -233,7 +233,9 @@ def _(event: events.StepSettled, connection: sqlite3.Connection, at: str) -> Non
     _change(
         connection,
         f"step {event.step} in run {event.run}",
-        "UPDATE steps SET state = ?, reason = ?, ended_at = ? WHERE run = ? AND name = ?",
+        "UPDATE steps SET state = ?1, reason = ?2, ended_at = ?3, "
+        "doubted = CASE ?1 WHEN 'in_doubt' THEN NOT acted WHEN 'skipped' THEN doubted ELSE 0 END "
+        "WHERE run = ?4 AND name = ?5",
         (event.state, event.reason, None if event.state is StepState.PENDING else at, event.run, event.step),
     )
     if event.state is StepState.UNDONE:

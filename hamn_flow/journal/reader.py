@@ -272,6 +272,7 @@ def _step(row: sqlite3.Row) -> StepRecord:
         seen=_data(row["seen"]),
         has_seen=row["seen"] is not None,
         acted=bool(row["acted"]),
+        doubted=bool(row["doubted"]),
         attempts=row["attempts"],
         failures=row["failures"],
         intents=row["intents"],

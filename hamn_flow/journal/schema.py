@@ -8,7 +8,7 @@ from pathlib import Path
 from hamn_flow import content
 from hamn_flow.errors import JournalUnusable
 
-VERSION = 9  # the number of migrations; written here because reading a journal must not load them
+VERSION = 10  # the number of migrations; written here because reading a journal must not load them
 SET = "hamn-flow"
 
 

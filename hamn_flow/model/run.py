@@ -81,6 +81,7 @@ class StepRecord:
     seen: Any  # as plain data; stored with the first intent, never overwritten
     has_seen: bool
     acted: bool  # a command of this run was launched to reach the goal, and its effect was not undone since
+    doubted: bool  # a driver before may have carried it out, and this journal does not say so
     attempts: int  # begun in this epoch and direction
     failures: int  # of the tries that the policy counts, in this epoch; a try may hold several attempts by remedies
     intents: int  # begun over the whole run: part of the key

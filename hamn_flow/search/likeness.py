@@ -116,7 +116,7 @@ def _job(key: Key, job: KeyedJob) -> tuple[str, str, bool]:
 
 _RUN = "SELECT state, direction, checkpoint, back_to, unseen FROM runs"
 _STEPS = (
-    "SELECT name, kind, state, completed > 0, acted, seen, direction, failures, attempts > 0 FROM steps "
+    "SELECT name, kind, state, completed > 0, acted, seen, doubted, direction, failures, attempts > 0 FROM steps "
     "ORDER BY position"
 )
 # Of commands, those whose end is open, and those of what a step that is under way tried last.
@@ -154,13 +154,13 @@ def _step(row: tuple[Any, ...], *, waits: bool) -> tuple[object, ...]:
 
     Where the run waits, the way counts only for what is done once in a run.
     """
-    name, kind, state, changed, acted, seen, *tried = row
-    if waits and state == StepState.IN_DOUBT and not acted:  # by an adoption: a rollback settles it first
+    name, kind, state, changed, acted, seen, doubted, *tried = row
+    if waits and state == StepState.IN_DOUBT and doubted:  # a rollback settles it first
         return name, state, changed, seen
     if state == StepState.UNDONE or (waits and state in _OPEN and not acted and not changed):
         state = StepState.PENDING
     if state not in _OPEN:
-        return name, state, changed, acted, seen
+        return name, state, changed, acted, seen, doubted
     if waits:
         return name, "open", changed, acted, seen, tried[0] if _once(kind) else ""
     return name, state, changed, acted, seen, *tried

@@ -133,6 +133,24 @@ def test_all_that_a_driver_may_have_done_alone_on_a_node_is_in_doubt(bench: Benc
         assert (bench.lines("one"), bench.lines("two"), bench.lines("three")) == (0, 0, 0)
 
 
+def test_what_a_resume_finds_done_and_nobody_knows_by_whom_a_rollback_still_asks_about(bench: Bench) -> None:
+    """Else it would say that all is as before, with what the first driver did still there."""
+    one, two = Write(node=B, path=bench.path("one")), Write(node=A, path=bench.path("two"))
+    run = halted(bench, one, two, cut=two)
+    with desk_elsewhere(bench) as desk:
+        adopted_from_b(desk)
+        with pytest.raises(StepFailed):
+            resume(desk, run)
+        found = desk.journal.run(run).step(two.name)
+        assert (found.state, found.doubted) == (StepState.SKIPPED, True)
+        with pytest.raises(HamnError, match=f"{two.name}: it is not known whether this run did it"):
+            rollback(desk, run)
+        Path(two.path).unlink()
+        confirm(desk, run, two.name, "I removed it")
+        assert rollback(desk, run) is RunState.ROLLED_BACK
+        assert (bench.lines("one"), bench.lines("two")) == (0, 0)
+
+
 def test_a_rollback_asks_no_person_about_what_changes_nothing(bench: Bench) -> None:
     one, two = Write(node=B, path=bench.path("one")), Write(node=A, path=bench.path("two"))
     check, said = IsThere(node=A, path=bench.path("fact")), Announce(node=A, path=bench.path("said"))

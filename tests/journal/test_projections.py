@@ -170,6 +170,7 @@ class Model:
                 seen=None,
                 has_seen=False,
                 acted=False,
+                doubted=False,
                 attempts=0,
                 failures=0,
                 intents=0,
@@ -189,11 +190,16 @@ class Model:
             step = replace(step, seen=event.seen, has_seen=True)
         if step.attempts == 0:
             step = replace(step, begun_at=at)
-        step = replace(step, state=StepState.BEGUN, direction=event.direction, reason=event.reason, ended_at=None)
+        step = replace(step, doubted=False, state=StepState.BEGUN, direction=event.direction, reason=event.reason)
+        step = replace(step, ended_at=None)
         return replace(step, attempts=step.attempts + 1, intents=event.intent)
 
     @staticmethod
     def _settled(run: Run, step: StepRecord, event: Any, at: datetime) -> StepRecord:
+        if event.state is StepState.IN_DOUBT:
+            step = replace(step, doubted=not step.acted)
+        elif event.state is not StepState.SKIPPED:
+            step = replace(step, doubted=False)
         if event.state is StepState.UNDONE:
             step = replace(step, completed=0, acted=False, seen=None, has_seen=False)
         if event.state is StepState.DONE and event.changed and not step.completed:
