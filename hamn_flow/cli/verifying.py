@@ -10,9 +10,11 @@ from hamn_flow.cli.paper import Paper
 from hamn_flow.cli.settings import Settings
 from hamn_flow.errors import Invalid, Refused
 from hamn_flow.search.cases import Pair, case_of, first_scene
-from hamn_flow.search.explore import Search
-from hamn_flow.search.told import Searched, searched_data, searched_lines
+from hamn_flow.search.explore import Progress, Search, Told
+from hamn_flow.search.told import Searched, progress_line, searched_data, searched_lines
 from hamn_flow.simulator.standard import DatabaseName, Size
+
+_TELLING_EVERY = 60.0  # seconds
 
 
 def verify(
@@ -35,7 +37,8 @@ def verify(
     for name in names:
         begun = monotonic()
         case = case_of(catalog, name, options, pair)
-        search = Search.of(case, first_scene(case, pair), jobs=jobs, first=first)
+        tell = _telling(Paper.of(as_json=True), name)
+        search = Search.of(case, first_scene(case, pair), jobs=jobs, tell=tell, first=first)
         one = Searched(judgement=search.judged(faults), seconds=monotonic() - begun)
         searched.append(one)
         if not as_json:
@@ -47,6 +50,20 @@ def verify(
             raise SystemExit(Invalid.exit_status)  # what is wrong is in that one document
     elif broken:
         raise Invalid(broken, hint="The way to each is shown above; mend the procedure, then search again.")
+
+
+def _telling(paper: Paper, procedure: str) -> Told:
+    """Say now and then, beside what is found, how far the search has come."""
+    begun = said = monotonic()
+
+    def tell(progress: Progress) -> None:
+        nonlocal said
+        now = monotonic()
+        if now - said >= _TELLING_EVERY:
+            said = now
+            paper.tell([progress_line(procedure, progress, now - begun)])
+
+    return tell
 
 
 def pair_named(name: str, *, size: Size) -> Pair:

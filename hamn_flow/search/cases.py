@@ -10,8 +10,8 @@ from hamn_flow.errors import Refused
 from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.search.acts import Act, Case
 from hamn_flow.search.course import Course
-from hamn_flow.search.found import Found
 from hamn_flow.search.scene import Scene
+from hamn_flow.search.tasks import Findings
 from hamn_flow.simulator import standard_cluster, standard_pair
 from hamn_flow.simulator.standard import MN1, MN2, DatabaseName, Size
 
@@ -47,7 +47,7 @@ def first_scene(case: Case, pair: Pair) -> Scene:
 
 
 def _undisturbed(case: Case, scene: Scene, act: Act) -> Course:
-    course = Course(case=case, scene=scene, act=act, at="", faults=0, known=Found())
+    course = Course(case=case, scene=scene, act=act, at="", faults=0, findings=Findings())
     course.follow()
     (standing,) = course.found.standings.values()
     if standing.state is None or not standing.state.ended:

@@ -27,7 +27,7 @@ from hamn_flow.search.mishaps import Mishap, at_copy, at_job, at_look, between_s
 from hamn_flow.search.rivals import Rival, adopting, claim, refused, rivals
 from hamn_flow.search.safety import broken, keep_an_open_run, other_than, standing, wrongly_launched
 from hamn_flow.search.scene import ByHand, Scene
-from hamn_flow.search.tasks import received, send
+from hamn_flow.search.tasks import Findings, ended
 from hamn_flow.search.watched import WatchedConnection
 from hamn_flow.simulator.connection import SimulatedConnection
 from hamn_flow.simulator.world import World
@@ -54,14 +54,14 @@ class Share:
 
 @dataclass(kw_only=True)
 class Course:
-    """A driver's course from a scene; `at` is the state that it came from, `known` what need not be followed again."""
+    """A driver's course from a scene; `at` is the state that it came from."""
 
     case: Case
     scene: Scene
     act: Act
     at: str
     faults: int
-    known: Found
+    findings: Findings
     share: Share = field(default_factory=Share)
     found: Found = field(default_factory=Found)
     world: World = field(init=False)
@@ -70,7 +70,6 @@ class Course:
     _links: dict[NodeName, SimulatedConnection | None] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
     _said: list[str] = field(default_factory=list)
-    _known: tuple[Found, ...] = ()  # with what this process's parents have found
     _begun: bool = False
     _launching: bool = False  # a node that goes then is one that goes at the command
     _struck: bool = False  # by a fault since the last state
@@ -81,7 +80,7 @@ class Course:
     _position: int = 0
     _commits: int = 0
     _seconds: float = 0.0
-    _report_to: int | None = None
+    _forked: bool = False
     _rival: Rival | None = None  # the machine that took over, or is about to
     _successor: MemoryJournal | None = None  # its journal
     _taken: frozenset[NodeName] = frozenset()  # nodes that it has claimed
@@ -93,21 +92,19 @@ class Course:
         self.world = World(self.scene.state(), clock=lambda: 0.0, sleep=self._sleep)
         self.journal = MemoryJournal(self.scene.saved_journal(), self.committed)
         self.by_hand = self.scene.by_hand
-        self._known = (self.known,)
         self._typed = self.act.text
         self._said = [self.act.text]
 
-    def follow(self) -> Found:
-        """Take the course to its end; what was found on the way. A child does not return from here."""
+    def follow(self) -> None:
+        """Take the course to its end, and tell what was found on the way. A child does not return from here."""
         with suppress(Enough):
             try:
                 self._stop(self._driven())
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is a mistake of the program
                 self._broken(f"the program has a mistake: {type(error).__name__}: {error}")
-        if self._report_to is not None:
-            send(self._report_to, self.found)
+        self.findings.add(self.found)
+        if self._forked:
             os._exit(0)
-        return self.found
 
     # --- what the driver does ---------------------------------------------------------------------------------
 
@@ -160,14 +157,13 @@ class Course:
         """The driver with this journal is about to launch; what is to be called once it has."""
         mishap = self._mishap(key, command) or Mishap(text="")
         before = self.world.state.jobs
-        for sentence in wrongly_launched(self.world.state, journal, self.case.cluster, key, command):
-            self._broken(sentence)
+        wrong = tuple(wrongly_launched(self.world.state, journal, self.case.cluster, key, command))
         mishap.before(self.world)
 
         def launched() -> None:
             mishap.after(self.world)
             if self.world.state.jobs > before:
-                self._reached(journal, key, command)
+                self._reached(journal, key, command, wrong)
             for sentence in broken(self.world.state):
                 self._broken(sentence)
             if self._rival is None and self.faults and self._mine():
@@ -192,9 +188,11 @@ class Course:
                 return None
         return None
 
-    def _reached(self, journal: MemoryJournal, key: Key, command: Command) -> None:
-        """A command has reached its node."""
+    def _reached(self, journal: MemoryJournal, key: Key, command: Command, wrong: tuple[str, ...]) -> None:
+        """A command has reached its node; why it ought not to have been launched."""
         self._said.append(f"{command.node}: {command.text}")
+        for sentence in wrong:
+            self._broken(sentence)
         if journal is self.journal and command.node in self._taken:
             self._broken("a driver has launched a command after another one took the node over")
         run = journal.runs()[0].id
@@ -247,9 +245,9 @@ class Course:
         driver = [typed, self._linked(), lacking(self.world.state, self.journal), sorted(self._failed), last, faults]
         state = name_of("at work", self._nodes_likeness(), self._journal_likeness(), driver)
         self._edge(state)
-        if any(found.reached.get(state, -1) >= self.faults for found in (*self._known, self.found)):
+        if self.findings.reached.faults(state) >= self.faults:
             raise Enough
-        self.found.reach(state, self.faults if self.share.of == 1 else self.faults - 1)  # others follow the rest of it
+        self._reach(state, self.faults if self.share.of == 1 else self.faults - 1)  # others follow the rest of it
         self.at, self._said, self._struck, self._typed = state, [], False, ""
         self._looked.clear()
 
@@ -318,12 +316,18 @@ class Course:
             return
         state = rest_likeness(self.world.state, journal, self.by_hand)
         self._edge(state, text)
-        self.found.reach(state, self.faults)
-        if any(state in found.standings for found in (*self._known, self.found)):
+        known = self.findings.reached.faults(state)
+        if known < self.faults:
+            self._reach(state, self.faults)
+        if known >= 0:
             return
         scene = Scene.packed(self.world.state, journal.saved(), self.by_hand)
         self.found.scenes[state] = scene
         self.found.standings[state] = standing(self.case.cluster, self.world.state, journal, self.by_hand)
+
+    def _reach(self, state: str, faults: int) -> None:
+        self.findings.reached.reach(state, faults)
+        self.found.reach(state, faults)
 
     def _edge(self, target: str, text: str = "") -> None:
         said = "; ".join((*self._said, text) if text else self._said)
@@ -348,18 +352,12 @@ class Course:
         """Fork; True in the child, which suffers it. The parent waits for what the child finds."""
         if not self._mine():
             return False
-        reading, writing = os.pipe()
         child = os.fork()
         if child:
-            os.close(writing)
-            self.found.take(received(reading))
-            os.waitpid(child, 0)
+            ended(child)
             return False
-        os.close(reading)
-        self._known += (self.found,)
-        self.found = Found()
+        self.found, self._forked = Found(), True
         self.share, self.faults, self._struck = Share(), self.faults - 1, True
-        self._report_to = writing
         self._deeds += 1
         self._said.append(text)
         return True

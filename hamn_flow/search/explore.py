@@ -6,7 +6,7 @@ them are carried out at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,14 +14,16 @@ from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.run import RunState
 from hamn_flow.search.acts import ABANDON, FORWARD, RELEASE, RESUME, ROLLBACK, Act, Case, activate, adopt
 from hamn_flow.search.course import Course, Share
-from hamn_flow.search.found import Edge, Found
-from hamn_flow.search.judgement import Judgement, Map, judge, stuck, violated
+from hamn_flow.search.found import Broken, Edge, Found
+from hamn_flow.search.judgement import Judgement, Map, judge, lies, stuck
 from hamn_flow.search.likeness import rest_likeness
+from hamn_flow.search.reached import Reached
 from hamn_flow.search.safety import cleared_up, standing
-from hamn_flow.search.scene import Scene
-from hamn_flow.search.tasks import Task, side_by_side
+from hamn_flow.search.scene import Scene, Standing
+from hamn_flow.search.store import Store
+from hamn_flow.search.tasks import Findings, Task, side_by_side
 
-_SHARES = 8  # of a course's positions, each by a task of its own
+_SHARES = 16  # of a course's positions, each by a task of its own
 _COURSES = 64  # by a task at most, where they are short: a process costs as much as a few of them
 _TASKS = 4  # in a wave: the fewer, the more each knows of what the others found
 _FEW_TASKS = 2  # where the search ends with the first violation
@@ -36,66 +38,89 @@ class Leg:
     faults: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a search has come: the states it has reached, and which part of this round's courses it has followed."""
+
+    states: int
+    done: int
+    of: int
+
+
+Told = Callable[[Progress], None]
+
+
 @dataclass(kw_only=True)
 class Search:
-    """A search of one case; `jobs` tasks at a time."""
+    """A search of one case; `jobs` tasks at a time. After each wave it tells how far it has come."""
 
     case: Case
     jobs: int
-    root: str
-    found: Found
+    tell: Told
     first: bool = False  # whether it ends with the first violation
+    root: str = ""
+    reached: Reached = field(default_factory=Reached)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    broken: dict[Broken, None] = field(default_factory=dict)
+    store: Store = field(default_factory=Store)
     explored: dict[str, int] = field(default_factory=dict)  # the states whose courses were followed, for so many faults
 
     @classmethod
-    def of(cls, case: Case, scene: Scene, *, jobs: int, first: bool = False) -> Search:
+    def of(cls, case: Case, scene: Scene, *, jobs: int, tell: Told, first: bool = False) -> Search:
         """A search from this scene on."""
-        found = Found()
-        root = _take_in(found, case, scene)
-        return cls(case=case, jobs=jobs, root=root, found=found, first=first)
+        search = cls(case=case, jobs=jobs, tell=tell, first=first)
+        search.root = search._take_scene(scene, 0)
+        return search
 
     def judged(self, faults: int) -> Judgement:
         """The whole search, with at most so many faults, and what it comes to."""
         for number in range(faults + 1):  # what few faults break is found first, and told by the shortest trace
             if not self._over:
                 self.explore(number)
-        states, whole = tuple(self.found.standings), not self._over
+        states, whole = tuple(self.standings), not self._over
         if whole:
-            self.activate_from(stuck(self.found))
-        return judge(self.case.procedure, self.found, self.root, states, whole=whole)
+            self.activate_from(stuck(self._map()))
+        return judge(
+            self.case.procedure,
+            self._map(),
+            self.root,
+            self.broken,
+            states,
+            reached=len(self.reached),
+            whole=whole,
+        )
 
     def explore(self, faults: int) -> None:
         """Every course from every state that is reached with at most so many faults."""
         explored = self.explored
-        self.found.reach(self.root, faults)
+        self.reached.reach(self.root, faults)
         due = [self.root]
         while due:
             legs: list[Leg] = []
             for state in due:
-                explored[state] = self.found.reached[state]
+                explored[state] = self.reached.faults(state)
                 legs += [Leg(state=state, act=act, faults=explored[state]) for act in self._acts(state)]
                 self._clear_up(state)
             for _ in self._waves(legs):
                 if self._over:
                     return
-            due = [state for state in self.found.standings if self.found.reached[state] > explored.get(state, -1)]
+            due = [state for state in self.standings if self.reached.faults(state) > explored.get(state, -1)]
 
     def activate_from(self, states: Sequence[str]) -> None:
         """What comes of giving up the run and activating either node, without a fault."""
-        acts = {state: RELEASE if self.found.standings[state].state is None else ABANDON for state in states}
+        acts = {state: RELEASE if self.standings[state].state is None else ABANDON for state in states}
         self._follow([Leg(state=state, act=act, faults=0) for state, act in acts.items()])
-        way, legs = Map.of(self.found), dict[tuple[str, str], Leg]()
+        way, legs = self._map(), dict[tuple[str, str], Leg]()
         for state, act in acts.items():
             closed = way.end(state, act.text)
             if not closed:  # the course broke off: that is told already
                 continue
-            scene = self.found.scenes[closed]
+            scene = self.store.scene(closed)
             nodes = scene.state()
             for node in nodes.nodes.values():
                 node.copies.clear()  # a closed run is of no more account
-            given_up = _take_in(self.found, self.case, Scene.packed(nodes, MemoryJournal.empty(), scene.by_hand))
-            self.found.reach(given_up, 0)
-            self.found.edges[Edge(source=closed, target=given_up, text="", act="hamn-flow log", calm=True)] = None
+            given_up = self._take_scene(Scene.packed(nodes, MemoryJournal.empty(), scene.by_hand), 0)
+            self._take_edge(Edge(source=closed, target=given_up, text="", act="hamn-flow log", calm=True))
             for spec in self.case.cluster.nodes:
                 leg = Leg(state=given_up, act=activate(spec.name), faults=0)
                 legs[given_up, leg.act.text] = leg
@@ -107,11 +132,11 @@ class Search:
 
     @property
     def _over(self) -> bool:
-        return self.first and violated(self.found, self.root)
+        return self.first and (bool(self.broken) or lies(self._map(), self.root))
 
     def _acts(self, state: str) -> Iterator[Act]:
         """What a person may type there."""
-        at = self.found.standings[state]
+        at = self.standings[state]
         if at.kept:
             there = (spec.name for spec in self.case.cluster.nodes if spec.name not in at.off)
             yield from (adopt(node) for node in there)
@@ -125,17 +150,17 @@ class Search:
 
     def _clear_up(self, state: str) -> None:
         """The state after a person has cleared up, if there is something to clear up."""
-        at, scene = self.found.standings[state], self.found.scenes[state]
+        at = self.standings[state]
         if not (at.off or at.in_the_way):
             return
+        scene = self.store.scene(state)
         nodes = scene.state()
         cleared_up(nodes, scene.by_hand)
-        target = _take_in(self.found, self.case, Scene.packed(nodes, scene.saved_journal()))
-        self.found.reach(target, self.found.reached[state])
+        target = self._take_scene(Scene.packed(nodes, scene.saved_journal()), self.reached.faults(state))
         text = "; ".join(
             (*(f"a person boots {node}" for node in at.off), *(f"a person ends that {one}" for one in at.in_the_way))
         )
-        self.found.edges[Edge(source=state, target=target, text=text, act=text, calm=True)] = None
+        self._take_edge(Edge(source=state, target=target, text=text, act=text, calm=True))
 
     def _waves(self, legs: Sequence[Leg]) -> Iterator[None]:
         """Follow them, wave by wave: long courses, with faults left, by shares of their positions; of others several.
@@ -152,29 +177,49 @@ class Search:
         many = min(_COURSES, -(-len(short) // size) or 1)
         tasks += [partial(self._courses, short[at : at + many], Share()) for at in range(0, len(short), many)]
         for at in range(0, len(tasks), size):
-            for found in side_by_side(tasks[at : at + size], self.jobs):
-                self.found.take(found)
+            for findings in side_by_side(tasks[at : at + size], self.reached, self.jobs):
+                for found in findings.told():
+                    self._take(found)
+            self.tell(Progress(states=len(self.reached), done=min(at + size, len(tasks)), of=len(tasks)))
             yield
 
-    def _courses(self, legs: Sequence[Leg], share: Share) -> Found:
+    def _courses(self, legs: Sequence[Leg], share: Share, findings: Findings) -> None:
         """Follow courses one after the other, in a process of their own."""
-        found = Found()
         for leg in legs:
-            scene = self.found.scenes[leg.state]
-            course = Course(
-                case=self.case, scene=scene, act=leg.act, at=leg.state, faults=leg.faults, known=self.found, share=share
+            scene = self.store.scene(leg.state)
+            Course(
+                case=self.case,
+                scene=scene,
+                act=leg.act,
+                at=leg.state,
+                faults=leg.faults,
+                findings=findings,
+                share=share,
+            ).follow()
+
+    def _take(self, found: Found) -> None:
+        """What one process has found."""
+        self.store.keep(found)
+        for state, faults in found.reached.items():
+            self.reached.reach(state, faults)
+        self.standings |= {state: at for state, at in found.standings.items() if state not in self.standings}
+        self.broken |= found.broken
+
+    def _take_edge(self, edge: Edge) -> None:
+        self.store.keep(Found(edges={edge: None}))
+
+    def _take_scene(self, scene: Scene, faults: int) -> str:
+        """The state that a scene is, which is reached with so many faults left."""
+        state, journal = scene.state(), MemoryJournal(scene.saved_journal())
+        name = rest_likeness(state, journal, scene.by_hand)
+        self._take(
+            Found(
+                reached={name: faults},
+                scenes={name: scene},
+                standings={name: standing(self.case.cluster, state, journal, scene.by_hand)},
             )
-            self.found.know(course.found)
-            found.take(course.follow())
-            self.found.know(found)
-        return found
+        )
+        return name
 
-
-def _take_in(found: Found, case: Case, scene: Scene) -> str:
-    """The state that a scene is."""
-    state, journal = scene.state(), MemoryJournal(scene.saved_journal())
-    name = rest_likeness(state, journal, scene.by_hand)
-    if name not in found.standings:
-        found.scenes[name] = scene
-        found.standings[name] = standing(case.cluster, state, journal, scene.by_hand)
-    return name
+    def _map(self) -> Map:
+        return Map.of(self.store.edges(), self.standings)

@@ -44,23 +44,6 @@ class Found:
         """A state was reached with so many faults left."""
         self.reached[state] = max(faults, self.reached.get(state, -1))
 
-    def know(self, other: Found) -> None:
-        """Which states another one reached, and not how."""
-        for state, faults in other.reached.items():
-            self.reach(state, faults)
-        self.standings |= other.standings
-
-    def take(self, other: Found) -> None:
-        """All that another one found."""
-        for state, faults in other.reached.items():
-            self.reach(state, faults)
-        self.edges |= other.edges
-        for state, scene in other.scenes.items():
-            self.scenes.setdefault(state, scene)
-        for state, standing in other.standings.items():
-            self.standings.setdefault(state, standing)
-        self.broken |= other.broken
-
 
 def parents(edges: Mapping[Edge, None], root: str) -> dict[str, Edge]:
     """For each state but the root, the last edge of the way with the fewest faults, and of those the shortest."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hamn_flow.model.run import RunState
-from hamn_flow.search.found import Found, depth, parents
+from hamn_flow.search.found import Broken, Edge, depth, parents
 from hamn_flow.search.scene import Standing
 
 _OFTEN = 4  # a person types the same again so many times: the first resume may only say what to look for
@@ -36,35 +36,39 @@ class Judgement:
 class Map:
     """The ways without a fault: from each state without a driver by what is typed, from the others as they go on."""
 
-    found: Found
+    edges: Mapping[Edge, None]
+    standings: Mapping[str, Standing]
     ways: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def of(cls, found: Found) -> Map:
+    def of(cls, edges: Mapping[Edge, None], standings: Mapping[str, Standing]) -> Map:
         """The first way that was found of each kind."""
         ways: dict[str, dict[str, str]] = {}
-        for edge in found.edges:
+        for edge in edges:
             if edge.calm:
                 ways.setdefault(edge.source, {}).setdefault(edge.act, edge.target)
-        return cls(found=found, ways=ways)
+        return cls(edges=edges, standings=standings, ways=ways)
 
     def end(self, state: str, act: str) -> str:
         """The state without a driver that typing this leads to; empty if it is not known."""
         at = self.ways.get(state, {}).get(act, "")
         passed: set[str] = set()
-        while at and at not in self.found.standings and at not in passed:
+        while at and at not in self.standings and at not in passed:
             passed.add(at)
             at = self.ways.get(at, {}).get("", "")
-        return at if at in self.found.standings else ""
+        return at if at in self.standings else ""
 
-    def typed(self, state: str, act: str) -> str:
-        """Where it ends if it is typed, and resumed until it ends or no longer changes anything; empty if not known."""
+    def gone(self, state: str, goal: RunState) -> str:
+        """Where it ends if a person goes on until it is there, or nothing changes any more; empty if that is not known.
+
+        What is one state may have halted on either way: so each time that is typed which leads to the goal.
+        """
         for _ in range(_OFTEN):
-            following = self.end(state, act)
+            following = self.end(state, _typed(self.standings[state], goal))
             if not following or following == state:
                 return following
-            state, act = following, "hamn-flow resume"
-            if self.found.standings[state].state in {RunState.DONE, RunState.ROLLED_BACK}:
+            state = following
+            if self.standings[state].state in {RunState.DONE, RunState.ROLLED_BACK}:
                 break
         return state
 
@@ -75,11 +79,11 @@ class Map:
     def leads_to_one(self, *, persons: bool) -> frozenset[str]:
         """The states without a driver from which one active node is reached; `persons`: also by clearing up."""
         backwards: dict[str, list[str]] = {}
-        for state in self.found.standings:
+        for state in self.standings:
             for act in self.ways.get(state, {}):
                 if persons or act.startswith("hamn-flow "):
                     backwards.setdefault(self.end(state, act), []).append(state)
-        good = [state for state, at in self.found.standings.items() if at.active]
+        good = [state for state, at in self.standings.items() if at.active]
         reached = set(good)
         while good:
             for state in backwards.get(good.pop(), ()):
@@ -89,25 +93,32 @@ class Map:
         return frozenset(reached)
 
 
-def stuck(found: Found) -> tuple[str, ...]:
+def _typed(at: Standing, goal: RunState) -> str:
+    """What a person types to bring a run to this end."""
+    if at.forward:
+        return "hamn-flow resume" if goal is RunState.DONE else "hamn-flow rollback"
+    return "hamn-flow resume --forward" if goal is RunState.DONE else "hamn-flow resume"
+
+
+def stuck(way: Map) -> tuple[str, ...]:
     """The states without a driver from which nothing that was tried without a fault leads to one active node."""
-    good = Map.of(found).leads_to_one(persons=False)
-    return tuple(state for state in found.standings if state not in good)
+    good = way.leads_to_one(persons=False)
+    return tuple(state for state in way.standings if state not in good)
 
 
-def violated(found: Found, root: str) -> bool:
-    """Whether anything is broken as far as the search has come."""
-    way = Map.of(found)
-    return bool(found.broken) or any(True for state in found.standings for _ in _wrong(way, root, state))
+def lies(way: Map, root: str) -> bool:
+    """Whether something is said of a run that is not so, or a run cannot go on though nothing is in its way."""
+    return any(True for state in way.standings for _ in _wrong(way, root, state))
 
 
-def judge(procedure: str, found: Found, root: str, states: Iterable[str], *, whole: bool) -> Judgement:
-    """The judgement of a search; `states`: those without a driver whose courses were followed.
+def judge(
+    procedure: str, way: Map, root: str, broken: Iterable[Broken], states: Iterable[str], *, reached: int, whole: bool
+) -> Judgement:
+    """The judgement of a search that has reached so many states; `states`: those without a driver that were gone from.
 
     `whole`: it was not ended before it had followed all, so that where nothing leads on nothing does.
     """
-    way = Map.of(found)
-    before = parents(found.edges, root)
+    before = parents(way.edges, root)
 
     def trace(state: str) -> tuple[str, ...]:
         told: list[str] = []
@@ -117,7 +128,7 @@ def judge(procedure: str, found: Found, root: str, states: Iterable[str], *, who
         return tuple(text for text in reversed(told) if text)
 
     violations: dict[str, Violation] = {}
-    for one in sorted(found.broken, key=lambda one: len(trace(one.source))):
+    for one in sorted(broken, key=lambda one: len(trace(one.source))):
         told = (*trace(one.source), one.text)
         violations.setdefault(
             one.sentence, Violation(sentence=one.sentence, trace=tuple(text for text in told if text))
@@ -125,7 +136,7 @@ def judge(procedure: str, found: Found, root: str, states: Iterable[str], *, who
     waiting: set[str] = set()
     alone, helped = way.leads_to_one(persons=False), way.leads_to_one(persons=True)
     for state in states:
-        at = found.standings[state]
+        at = way.standings[state]
         for sentence in _wrong(way, root, state):
             violations.setdefault(sentence, Violation(sentence=sentence, trace=trace(state)))
         if whole and state not in helped:
@@ -135,8 +146,8 @@ def judge(procedure: str, found: Found, root: str, states: Iterable[str], *, who
             waiting.add(_reason(at))
     return Judgement(
         procedure=procedure,
-        states=len(found.reached),
-        edges=len(found.edges),
+        states=reached,
+        edges=len(way.edges),
         depth=depth(before, root),
         violations=tuple(violations.values()),
         waiting_for_person=tuple(sorted(waiting)),
@@ -154,7 +165,7 @@ def _reason(at: Standing) -> str:
 
 def _wrong(way: Map, root: str, state: str) -> Iterator[str]:
     """What is said of a run and is not so; and a run that cannot go on though nothing is in its way."""
-    standings = way.found.standings
+    standings = way.standings
     at = standings[state]
     start = next(way.acts(root), "")
     done = standings.get(way.end(root, start))
@@ -163,21 +174,17 @@ def _wrong(way: Map, root: str, state: str) -> Iterator[str]:
     if at.digest and at.state is RunState.DONE and done and done.state is RunState.DONE and at.digest != done.digest:
         yield "a run is done, and the pair is not as it is after one that nothing disturbed"
     if at.kept and not at.off and not at.in_the_way:
-        for act in way.acts(state):
+        for act in (act for act in way.acts(state) if act.startswith("hamn-flow adopt ")):
             end = way.end(state, act)
             if end and standings[end].state is None:
                 yield f"nothing is in the way, and {act} does not take the run over"
     if not at.digest or at.state is None:
         return
-    for act, goal in (
-        ("hamn-flow resume", RunState.DONE if at.forward else RunState.ROLLED_BACK),
-        ("hamn-flow rollback", RunState.ROLLED_BACK),
-        ("hamn-flow resume --forward", RunState.DONE),
-    ):
-        if act in way.ways.get(state, {}):
-            end = way.typed(state, act)
-            if end and standings[end].state is not goal:
-                halted = standings[end].step
-                yield f"nothing is in the way, and {act} does not get to its end" + (
-                    f": it waits at {halted}" if halted else ""
-                )
+    goals = (RunState.DONE,) if at.in_doubt else (RunState.DONE, RunState.ROLLED_BACK)
+    for goal in goals:
+        end = way.gone(state, goal) if _typed(at, goal) in way.ways.get(state, {}) else ""
+        if end and standings[end].state is not goal:
+            halted = standings[end].step
+            yield f"nothing is in the way, and {_typed(at, goal)} does not get to its end" + (
+                f": it waits at {halted}" if halted else ""
+            )

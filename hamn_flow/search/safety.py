@@ -73,9 +73,11 @@ def in_the_way(state: State, by_hand: tuple[ByHand, ...]) -> Iterator[str]:
 
 
 def _left(state: State, by_hand: tuple[ByHand, ...]) -> Iterator[ByHand]:
-    """What is still mounted by hand, and not in use: nobody takes it from below a daemon."""
+    """What is still mounted by hand, and not in use: nobody takes it from below a daemon, or one that is started."""
     for one in _mounted(state, by_hand):
-        if not any(unit.started_on for unit in state.nodes[one.node].units.values()):
+        node = state.nodes[one.node]
+        at_work = any(job.state is JobState.RUNNING and not _hangs(job) for job in node.launcher.jobs.values())
+        if not at_work and not any(unit.started_on for unit in node.units.values()):
             yield one
 
 
@@ -171,6 +173,7 @@ def standing(cluster: Cluster, state: State, journal: MemoryJournal, by_hand: tu
         active=active_node(state, cluster),
         off=off,
         in_the_way=obstacles,
+        in_doubt=run is not None and any(step.doubted for step in run.steps),
         digest="" if rebooted or obstacles or off or _mounted(state, by_hand) else digest(state),
     )
 

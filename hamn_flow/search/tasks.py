@@ -9,66 +9,76 @@ import gc
 import os
 import pickle
 import selectors
-from collections.abc import Callable, Sequence
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from hamn_flow.search.found import Found
-
-Task = Callable[[], Found]
-_PIECE = 1 << 20
+from hamn_flow.search.reached import Reached
 
 
-def side_by_side(tasks: Sequence[Task], jobs: int) -> list[Found]:
-    """Carry them out, so many at a time, each in a child that sees what is known now; what each found, in order."""
+class Findings:
+    """What a task's processes find, one after the other: the states in a table that all of them see, all in a file."""
+
+    def __init__(self, before: Reached | None = None) -> None:
+        self.reached = Reached(before)
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 -- it is closed once it is told
+
+    def add(self, found: Found) -> None:
+        """What one of the processes has found."""
+        told = memoryview(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
+        while told:
+            told = told[self._file.write(told) :]
+
+    def told(self) -> Iterator[Found]:
+        """What each of them has found, in the order in which they ended; it is told once."""
+        self._file.seek(0)
+        with open(self._file.fileno(), "rb", closefd=False) as file:
+            while file.peek(1):
+                yield pickle.load(file)  # noqa: S301 -- our own
+        self._file.close()
+
+
+Task = Callable[[Findings], None]
+
+
+def side_by_side(tasks: Sequence[Task], reached: Reached, jobs: int) -> list[Findings]:
+    """Carry them out, so many at a time, each in a child that knows what is reached now; what each found, in order."""
     gc.freeze()  # what was made so far is not written to by the children's collections
-    found: dict[int, Found] = {}
-    pieces: dict[int, list[bytes]] = {}
-    children: dict[int, int] = {}
-    waiting = list(range(len(tasks)))
+    findings = [Findings(reached) for _ in tasks]
+    waiting = zip(tasks, findings, strict=True)
     with selectors.DefaultSelector() as selector:
-        while waiting or children:
-            while waiting and len(children) < jobs:
-                number = waiting.pop(0)
-                pipe, children[number] = _child(tasks[number])
-                pieces[number] = []
-                selector.register(pipe, selectors.EVENT_READ, number)
+        while True:
+            for task, own in islice(waiting, jobs - len(selector.get_map())):
+                child = _child(task, own)
+                selector.register(os.pidfd_open(child), selectors.EVENT_READ, child)
+            if not selector.get_map():
+                return findings
             for ready, _ in selector.select():
-                number = ready.data
-                piece = os.read(ready.fd, _PIECE)
-                if piece:
-                    pieces[number].append(piece)
-                    continue
                 selector.unregister(ready.fd)
                 os.close(ready.fd)
-                os.waitpid(children.pop(number), 0)
-                found[number] = pickle.loads(b"".join(pieces.pop(number)))  # noqa: S301 -- from our own child
-    return [found[number] for number in range(len(tasks))]
+                ended(ready.data)
 
 
-def _child(task: Task) -> tuple[int, int]:
-    """The end of a pipe to read its findings from, and its process."""
-    reading, writing = os.pipe()
+def _child(task: Task, findings: Findings) -> int:
+    """A process that does the task and no more, whatever comes of it."""
     child = os.fork()
     if child:
-        os.close(writing)
-        return reading, child
-    os.close(reading)
+        return child
     gc.disable()
-    send(writing, task())
-    os._exit(0)
+    status = 1
+    try:
+        task(findings)
+        status = 0
+    except Exception:  # noqa: BLE001 -- it is told here, as nobody is above
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
-def send(pipe: int, found: Found) -> None:
-    """Write all of it; the reader sees its end when this process ends."""
-    told = memoryview(pickle.dumps(found))
-    while told:
-        told = told[os.write(pipe, told[:_PIECE]) :]
-
-
-def received(pipe: int) -> Found:
-    """Read until the child has ended."""
-    pieces: list[bytes] = []
-    while piece := os.read(pipe, _PIECE):
-        pieces.append(piece)
-    os.close(pipe)
-    found: Found = pickle.loads(b"".join(pieces))  # noqa: S301 -- from our own child
-    return found
+def ended(child: int) -> None:
+    """Wait until a process of the search ends; RuntimeError if it ended otherwise than it ought to."""
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise RuntimeError(f"a process of the search ended with {os.waitstatus_to_exitcode(status)}")

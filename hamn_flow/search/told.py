@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hamn_flow.report.line import Line, Span, Tone, hanging, line, one_line, seconds_text
+from hamn_flow.search.explore import Progress
 from hamn_flow.search.judgement import Judgement
 
 
@@ -16,6 +17,12 @@ class Searched:
 
     judgement: Judgement
     seconds: float
+
+
+def progress_line(procedure: str, progress: Progress, seconds: float) -> Line:
+    """How far the search of a procedure has come."""
+    text = f"{procedure}: {progress.states} states after {seconds_text(seconds)}"
+    return line(Span(f"{text}; {progress.done} of this round's {progress.of} parts are done", Tone.DIM))
 
 
 def searched_lines(searched: Searched, width: int) -> Iterator[Line]:

@@ -30,7 +30,7 @@ def stages(site):
 workflow = Workflow(stages=stages, options={"node": "the node to work on"})
 '''
 FOUND = {
-    "lazy_unmount": ("deactivate", "/etc/xcat was unmounted lazily on mn1 and is written to unseen"),
+    "lazy_unmount": ("deactivate", "was unmounted lazily on mn1 and is written to unseen"),
     "intent_not_written": ("deactivate", "is launched on mn1, and the journal does not know of it"),
     "seen_overwritten": ("withdraw", "a run is rolled back, and the pair is not as it was before it"),
     "probe_skipped": ("deactivate", "again, though its effect is there"),
