@@ -18,7 +18,7 @@ from hamn_flow.search.found import Broken, Edge, Found
 from hamn_flow.search.judgement import Judgement, Map, judge, lies, stuck
 from hamn_flow.search.likeness import rest_likeness
 from hamn_flow.search.reached import Reached
-from hamn_flow.search.safety import cleared_up, standing
+from hamn_flow.search.safety import cleared_up, standing, uncounted
 from hamn_flow.search.scene import Scene, Standing
 from hamn_flow.search.store import Store
 from hamn_flow.search.tasks import Findings, Task, side_by_side
@@ -154,9 +154,11 @@ class Search:
         if not (at.off or at.in_the_way):
             return
         scene = self.store.scene(state)
-        nodes = scene.state()
-        cleared_up(nodes, scene.by_hand)
-        target = self._take_scene(Scene.packed(nodes, scene.saved_journal()), self.reached.faults(state))
+        nodes, journal = scene.state(), MemoryJournal(scene.saved_journal())
+        theirs = uncounted(nodes, journal, scene.by_hand)
+        cleared_up(nodes, theirs)
+        left = tuple(one for one in scene.by_hand if one not in theirs)
+        target = self._take_scene(Scene.packed(nodes, scene.saved_journal(), left), self.reached.faults(state))
         text = "; ".join(
             (*(f"a person boots {node}" for node in at.off), *(f"a person ends that {one}" for one in at.in_the_way))
         )

@@ -23,6 +23,7 @@ from hamn_flow.simulator.digest import digest
 from hamn_flow.simulator.invariants import violations
 from hamn_flow.simulator.state import KeyedJob, Node, State
 from hamn_flow.simulator.world import World
+from hamn_flow.steps.file_systems import Unmount
 
 _EARLIER = "SELECT key FROM commands WHERE step = ? AND direction = ? AND text = ? AND key <> ?"
 INTRUDER = "alice"  # who holds what is busy
@@ -58,7 +59,7 @@ def _has(node: Node, state: State, cluster: Cluster) -> Mapping[str, bool]:
 
 
 def in_the_way(state: State, by_hand: tuple[ByHand, ...]) -> Iterator[str]:
-    """What a person has to clear up before anything can go on."""
+    """What a person has to clear up before anything can go on; `by_hand`: what nobody counts on of what was done so."""
     points = {name: point for point, name in state.shared.items()}
     for node in state.nodes.values():
         strangers = [each for each in node.processes.values() if each.user == INTRUDER]
@@ -90,6 +91,22 @@ def _mounted(state: State, by_hand: tuple[ByHand, ...]) -> tuple[ByHand, ...]:
 def _hangs(job: KeyedJob) -> bool:
     """Whether it will never end by itself."""
     return job.state is JobState.RUNNING and job.command is None
+
+
+def uncounted(state: State, journal: MemoryJournal, by_hand: tuple[ByHand, ...]) -> tuple[ByHand, ...]:
+    """Without what the run unmounts itself: a rollback finds that mounted as it was, and counts on it."""
+    if not by_hand:
+        return ()
+    runs = [run for one in (journal, *_kept(state)) if (run := run_in(one))]
+    steps = [thaw(record.planned) for run in runs[:1] for record in run.steps]
+    its_own = {(step.node, step.file_system.mount_point) for step in steps if isinstance(step, Unmount)}
+    return tuple(one for one in by_hand if (one.node, one.mount_point) not in its_own)
+
+
+def _kept(state: State) -> Iterator[MemoryJournal]:
+    """What the nodes keep of the last run."""
+    if run := run_kept(state):
+        yield from (replayed(run, node.copies.get(run, b""))[1] for node in state.nodes.values())
 
 
 def cleared_up(state: State, by_hand: tuple[ByHand, ...]) -> None:
@@ -164,7 +181,7 @@ def standing(cluster: Cluster, state: State, journal: MemoryJournal, by_hand: tu
     run = run_in(journal)
     rebooted = any(node.boots > BOOTS for node in state.nodes.values())
     off = tuple(str(node.name) for node in state.nodes.values() if not node.powered)
-    obstacles = tuple(dict.fromkeys(in_the_way(state, by_hand)))
+    obstacles = tuple(dict.fromkeys(in_the_way(state, uncounted(state, journal, by_hand))))
     return Standing(
         state=run.summary.state if run else None,
         kept=run is None and keep_an_open_run(state),
