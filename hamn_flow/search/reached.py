@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 
 _ROOM = 1 << 21  # states; only what is used of it takes memory
-_FAULTS = 7  # the bits of a word that are not of the name
+_FAULTS = 7  # the bits of a word that are not of the name: of its 64 bits 61 count
 
 
 class Reached:
