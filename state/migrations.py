@@ -277,4 +277,4 @@ def m0009_copies_brought(db: Database) -> None:
 def m0010_doubted_steps(db: Database) -> None:
     """Which steps a driver before may have carried out, of which an adopted journal does not say so."""
     db.execute("ALTER TABLE steps ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0 CHECK (doubted IN (0, 1))")
-    db.execute("UPDATE steps SET doubted = 1 WHERE state = 'in_doubt' AND NOT acted")
+    db.execute("UPDATE steps SET doubted = 1 WHERE state = 'in_doubt' AND NOT acted AND completed = 0")

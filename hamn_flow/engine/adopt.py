@@ -22,8 +22,10 @@ from hamn_flow.journal.schema import VERSION
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import Adopted, DriverCame, Event, StepSettled
 from hamn_flow.model.pair import Cluster
-from hamn_flow.model.run import Direction, Run, StepState
+from hamn_flow.model.run import Run, StepState
 from hamn_flow.transport.connection import Held, Owner
+
+_NOT_BEGUN = frozenset({StepState.PENDING, StepState.FAILED, StepState.UNDONE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,11 +218,12 @@ def _left_behind(node: NodeName, copy: Copy, others: Iterable[Copy]) -> bool:
 
 
 def _in_doubt(run: Run, unseen: Collection[NodeName]) -> tuple[Event, ...]:
-    """The steps that may have been begun on nodes whose copy is not known: all that were not yet.
+    """The steps that may have been begun on nodes whose copy is not known: all that were not yet, or not any more.
 
-    The driver before may have gone on there alone for any number of steps, with no link to the other node.
+    The driver before may have gone on there alone for any number of steps, with no link to the other node; and have
+    turned round before that.
     """
-    if run.summary.direction is Direction.BACK or run.summary.state.ended:
+    if run.summary.state.ended:
         return ()
     return tuple(
         StepSettled(
@@ -230,7 +233,7 @@ def _in_doubt(run: Run, unseen: Collection[NodeName]) -> tuple[Event, ...]:
             reason=f"it may have been begun: the copy of the journal on {step.planned.node} could not be read",
         )
         for step in run.steps
-        if step.planned.node in unseen and step.state is StepState.PENDING
+        if step.planned.node in unseen and step.state in _NOT_BEGUN and not step.ours
     )
 
 

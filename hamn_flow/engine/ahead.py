@@ -18,7 +18,7 @@ from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.probe import Finding, unknown
 from hamn_flow.model.run import Run, StepRecord
-from hamn_flow.steps.step import Step
+from hamn_flow.steps.step import Check, Step
 
 
 def to_go_on(world: World, cluster: Cluster, run: Run) -> tuple[Foreseen, ...]:
@@ -33,16 +33,39 @@ def to_go_on(world: World, cluster: Cluster, run: Run) -> tuple[Foreseen, ...]:
 
 
 def to_undo(world: World, cluster: Cluster, run: Run, to: str = "") -> tuple[Foreseen, ...]:
-    """What a rollback would undo, in its order, and by which commands; `to` keeps that step's stage."""
+    """What a rollback would undo or ask about, in its order, and by which commands; `to` keeps that step's stage."""
     kept = kept_by(run, to)
     links = Links(cluster=cluster, world=world)
     try:
         nodes = links.nodes.at_one_moment()
-        mine = [record for record in order_of_undo(run) if record.planned.stage not in kept]
-        looks = [partial(_undo, thaw(record.planned), record, nodes) for record in mine]
-        return answers(world.abreast, looks)
+        due = [(record, thaw(record.planned)) for record in order_of_undo(run) if record.planned.stage not in kept]
+        looks = [partial(_undo if record.ours else _ask, step, record, nodes) for record, step in due]
+        return tuple(one for one in answers(world.abreast, looks) if one is not None)
     finally:
         links.close()
+
+
+def _ask(step: Step, record: StepRecord, nodes: Nodes) -> Foreseen | None:
+    """A step of which nobody knows whether the run did it; None where there is nothing to ask."""
+    try:
+        found = step.probe(nodes)
+    except (Unreachable, Unreadable) as error:
+        found = unknown(error.sentence, hint=error.hint)
+    if found.finding is Finding.TODO or step.nothing_to_undo or isinstance(step, Check):
+        return None
+    return Foreseen(
+        stage=record.planned.stage,
+        name=step.name,
+        node=step.node,
+        title=f"Undo: {step.title}",
+        kind="person",
+        finding=Finding.UNKNOWN,
+        reason=f"it is not known whether this run did it, so you will be asked: {found.reason}",
+        hint=found.hint,
+        warning="",
+        commands=(),
+        irreversible=step.irreversible,
+    )
 
 
 def _undo(step: Step, record: StepRecord, nodes: Nodes) -> Foreseen:

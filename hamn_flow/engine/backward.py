@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.reach import Way, reach
+from hamn_flow.errors import Unreachable
+from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.model.events import StepSettled
 from hamn_flow.model.probe import Finding, Probe, done, todo
 from hamn_flow.model.run import Decision, Direction, Run, StepRecord, StepState
@@ -13,12 +15,12 @@ from hamn_flow.steps.step import Check, Step
 
 
 def order_of_undo(run: Run) -> tuple[StepRecord, ...]:
-    """What is to be undone, last of the plan first.
+    """What is to be undone, or may have to be, last of the plan first.
 
     By the plan, not by the clock: which of two steps of a stage ended first is chance, and a step that fell back and
     was done again by a resume, or not to its end, still belongs before what was built upon it.
     """
-    mine = [record for record in run.steps if record.ours]
+    mine = [record for record in run.steps if record.ours or record.doubted]
     return tuple(sorted(mine, key=lambda record: record.position, reverse=True))
 
 
@@ -38,10 +40,15 @@ def settle_doubt(acting: Acting, step: Step) -> None:
         reason = found.reason if found.finding is Finding.TODO else "confirmed by a person: nothing of it is this run's"
         acting.record(StepSettled(run=acting.run, step=step.name, state=StepState.PENDING, reason=reason))
         return
+    try:
+        objection = step.objection_to_undo(acting.links.nodes)
+    except (Unreachable, Unreadable) as error:
+        objection = error.sentence
+    first = f"See first that this is no longer so: {objection}. Then bring" if objection else "Bring"
     raise acting.halt(
         step.name,
         f"it is not known whether this run did it, so it cannot be undone: {found.reason}",
-        f"Bring {step.node} to where it was before; then type hamn-flow confirm {step.name} --because '...', and "
+        f"{first} {step.node} to where it was before; then type hamn-flow confirm {step.name} --because '...', and "
         f"hamn-flow rollback {acting.run}.",
         unreachable=True,
     )

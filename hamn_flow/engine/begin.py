@@ -372,7 +372,7 @@ def _thawed(run: Run, direction: Direction) -> dict[str, Step]:
     """
     steps: dict[str, Step] = {}
     for record in run.steps:
-        finished = record.state in SETTLED if direction is Direction.FORWARD else not record.ours
+        finished = record.state in SETTLED if direction is Direction.FORWARD else not (record.ours or record.doubted)
         try:
             steps[record.name] = thaw(record.planned)
         except Changed:

@@ -53,20 +53,21 @@ class Carrying:
             self.acting.record(RunEnded(run=self.acting.run, state=RunState.DONE))
 
     def back(self, to: str) -> None:
-        """Undo what this run changed, last first; with `to`, keep that step's stage and what came before it."""
+        """Undo what this run changed, last first; with `to`, keep that step's stage and what came before it.
+
+        What a driver before may have done has its turn there too: a person who is asked to bring a node back must not
+        do so while what comes after it still stands.
+        """
         with _halting(self.acting):
             run = self.acting.now()
             kept = kept_by(run, to)
             checkpoints = self._checkpoints(run, at=run.summary.checkpoint)
             due = [record for record in order_of_undo(run) if record.planned.stage not in kept]
-            for record in reversed(run.steps):
-                if record.doubted and record.planned.stage not in kept:
-                    settle_doubt(self.acting, self.steps[record.name])
             for record in due:
-                if record.state in OPEN:
+                if record.ours and record.state in OPEN:
                     look_at_open(self.acting, self.steps[record.name])
             for record in due:
-                undo(self.acting, self.steps[record.name])
+                (undo if record.ours else settle_doubt)(self.acting, self.steps[record.name])
                 self._retreat(checkpoints, kept)
             self._retreat(checkpoints, kept)
             if kept:
@@ -101,7 +102,7 @@ class Carrying:
         """Move the checkpoint back over every stage of which nothing is ours any more."""
         run = self.acting.now()
         while checkpoints.state not in {START, *kept}:
-            if any(step.ours for step in of_stage(run, checkpoints.state)):
+            if any(step.ours or step.doubted for step in of_stage(run, checkpoints.state)):
                 break
             checkpoints.move("retreat")
         self._note(run, checkpoints.state)

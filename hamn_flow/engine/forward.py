@@ -108,7 +108,7 @@ def _settle_unknown(acting: Acting, step: Step, record: StepRecord, found: Probe
     if acting.decided(Decision.CONFIRM, step.name):
         _found_done(acting, step, record, done(f"confirmed by a person; the node said: {found.reason}"))
         return
-    if record.acted:
+    if record.acted or record.doubted:
         raise acting.in_doubt(step.name, found.reason, found.hint)
     settled = StepSettled(run=acting.run, step=step.name, state=StepState.PENDING, reason=found.reason)
     raise acting.halt(step.name, found.reason, found.hint, settled, unreachable=True)

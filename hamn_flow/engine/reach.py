@@ -105,6 +105,9 @@ def _attempt_once(acting: Acting, way: Way, before: Probe) -> Attempt:
     if attempt.failure is None:
         acting.record(*attempt.pending, way.reached(acting.run, found.reason, acted=acting.step(name).acted))
     elif found.finding is Finding.UNKNOWN:
+        record = acting.step(name)
+        if not (attempt.pending or record.ours or record.doubted):  # nothing was launched: it is as it was
+            raise acting.halt(name, found.reason, found.hint, unreachable=True)
         raise acting.in_doubt(name, found.reason, found.hint, *attempt.pending)
     elif attempt.pending:
         acting.record(*attempt.pending)

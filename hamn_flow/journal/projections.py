@@ -234,7 +234,7 @@ def _(event: events.StepSettled, connection: sqlite3.Connection, at: str) -> Non
         connection,
         f"step {event.step} in run {event.run}",
         "UPDATE steps SET state = ?1, reason = ?2, ended_at = ?3, "
-        "doubted = CASE ?1 WHEN 'in_doubt' THEN NOT acted WHEN 'skipped' THEN doubted ELSE 0 END "
+        "doubted = CASE ?1 WHEN 'in_doubt' THEN NOT acted AND completed = 0 WHEN 'skipped' THEN doubted ELSE 0 END "
         "WHERE run = ?4 AND name = ?5",
         (event.state, event.reason, None if event.state is StepState.PENDING else at, event.run, event.step),
     )

@@ -180,11 +180,10 @@ def _wrong(way: Map, root: str, state: str) -> Iterator[str]:
                 yield f"nothing is in the way, and {act} does not take the run over"
     if not at.digest or at.state is None:
         return
-    goals = (RunState.DONE,) if at.in_doubt else (RunState.DONE, RunState.ROLLED_BACK)
-    for goal in goals:
+    for goal in (RunState.DONE, RunState.ROLLED_BACK):
         end = way.gone(state, goal) if _typed(at, goal) in way.ways.get(state, {}) else ""
-        if end and standings[end].state is not goal:
-            halted = standings[end].step
+        halted = standings[end].step if end else ""
+        if end and standings[end].state is not goal and not (goal is RunState.ROLLED_BACK and halted in at.doubted):
             yield f"nothing is in the way, and {_typed(at, goal)} does not get to its end" + (
                 f": it waits at {halted}" if halted else ""
             )

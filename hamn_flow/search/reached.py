@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 
-_ROOM = 1 << 21  # states; only what is used of it takes memory
+_ROOM = 1 << 22  # states; only what is used of it takes memory
 _FAULTS = 7  # the bits of a word that are not of the name: of its 64 bits 61 count
 
 
@@ -14,12 +14,11 @@ class Reached:
     def __init__(self, before: Reached | None = None, room: int = _ROOM) -> None:
         self._before = before
         self._room = room  # a power of two
-        self._words = memoryview(mmap.mmap(-1, 8 * room)).cast("Q")
-        self._count = 0  # of those that this process took in
+        self._words = _table(room)
 
     def __len__(self) -> int:
-        """How many this process has taken in."""
-        return self._count
+        """How many were taken in, by whichever process."""
+        return self._words[self._room]
 
     def faults(self, state: str) -> int:
         """With how many faults left it was reached at most; -1 if it was not."""
@@ -28,15 +27,15 @@ class Reached:
         return max(here, self._before.faults(state)) if self._before else here
 
     def reach(self, state: str, faults: int) -> None:
-        """It was reached with so many left."""
+        """It was reached with so many left; RuntimeError if there is no room left in a table that others see."""
         name = int(state, 16)
         slot = self._slot(name)
         word = self._words[slot]
         if not word:
-            self._count += 1
-            if self._count > self._room // 2:
+            if len(self) == self._room // 4 * 3:
                 self._grow()
                 slot = self._slot(name)
+            self._words[self._room] += 1
         self._words[slot] = name & ~_FAULTS | max(word & _FAULTS, faults + 1)
 
     def _slot(self, name: int) -> int:
@@ -47,10 +46,18 @@ class Reached:
         return slot
 
     def _grow(self) -> None:
-        """Make room; a process that was forked before does not see what is reached from now on."""
-        words = self._words
+        """Make room where no other process has to see it."""
+        if self._before is not None:
+            raise RuntimeError(f"one task of the search has reached more than {len(self)} states")
+        words, count = self._words[: self._room], len(self)
         self._room *= 2
-        self._words = memoryview(mmap.mmap(-1, 8 * self._room)).cast("Q")
+        self._words = _table(self._room)
+        self._words[self._room] = count
         for word in words:
             if word:
                 self._words[self._slot(word)] = word
+
+
+def _table(room: int) -> memoryview:
+    """So many words that forked processes share, and one for their count."""
+    return memoryview(mmap.mmap(-1, 8 * (room + 1))).cast("Q")

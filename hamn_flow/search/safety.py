@@ -190,7 +190,7 @@ def standing(cluster: Cluster, state: State, journal: MemoryJournal, by_hand: tu
         active=active_node(state, cluster),
         off=off,
         in_the_way=obstacles,
-        in_doubt=run is not None and any(step.doubted for step in run.steps),
+        doubted=frozenset(step.name for step in run.steps if step.doubted) if run else frozenset(),
         digest="" if rebooted or obstacles or off or _mounted(state, by_hand) else digest(state),
     )
 

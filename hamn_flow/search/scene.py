@@ -67,5 +67,5 @@ class Standing:
     active: str  # the node that has all of the role while the other has nothing of it; empty: there is none
     off: tuple[str, ...]
     in_the_way: tuple[str, ...]  # what a person has to clear up
-    in_doubt: bool  # of some step nobody knows whether the run did it: what is done of it, a person must undo
+    doubted: frozenset[str]  # steps of which nobody knows whether the run did them: a person must undo what is done
     digest: str  # empty where it may differ from an undisturbed one's

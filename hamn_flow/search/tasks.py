@@ -13,6 +13,7 @@ import signal
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from hamn_flow.search.found import Found
@@ -49,38 +50,52 @@ def side_by_side(tasks: Sequence[Task], reached: Reached, jobs: int) -> list[Fin
     gc.freeze()  # what was made so far is not written to by the children's collections
     findings = [Findings(reached) for _ in tasks]
     waiting = zip(tasks, findings, strict=True)
-    with selectors.DefaultSelector() as selector:
-        while True:
-            for task, own in islice(waiting, jobs - len(selector.get_map())):
-                child = _child(task, own)
-                selector.register(os.pidfd_open(child), selectors.EVENT_READ, child)
-            if not selector.get_map():
-                return findings
-            for ready, _ in selector.select():
-                selector.unregister(ready.fd)
-                os.close(ready.fd)
-                ended(ready.data)
+    children: set[int] = set()
+    try:
+        with selectors.DefaultSelector() as selector:
+            while True:
+                for task, own in islice(waiting, jobs - len(children)):
+                    child = _child(task, own)
+                    children.add(child)
+                    selector.register(os.pidfd_open(child), selectors.EVENT_READ, child)
+                if not children:
+                    return findings
+                for ready, _ in selector.select():
+                    selector.unregister(ready.fd)
+                    os.close(ready.fd)
+                    children.remove(ready.data)
+                    ended(ready.data)
+    finally:
+        for child in children:  # Ctrl-C, or one of them failed
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 def _child(task: Task, findings: Findings) -> int:
-    """A process that does the task and no more, whatever comes of it."""
+    """A process that does the task and no more, whatever comes of it; it and those that it forks are a group."""
     child = os.fork()
     if child:
+        with suppress(PermissionError):  # it has gone on by itself
+            os.setpgid(child, child)
         return child
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once, with no word beside its parent's
+    os.setpgid(0, 0)
     gc.disable()
     status = 1
     try:
         task(findings)
         status = 0
-    except Exception:  # noqa: BLE001 -- it is told here, as nobody is above
+    except (Exception, EndedEarly):  # noqa: BLE001 -- it is told here, as nobody is above
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
+class EndedEarly(BaseException):
+    """A process of the search has not told what it found: that is no finding of the search, but its end."""
+
+
 def ended(child: int) -> None:
-    """Wait until a process of the search ends; RuntimeError if it ended otherwise than it ought to."""
+    """Wait until a process of the search ends; EndedEarly if it did not tell what it found."""
     _, status = os.waitpid(child, 0)
     if status:
-        raise RuntimeError(f"a process of the search ended with {os.waitstatus_to_exitcode(status)}")
+        raise EndedEarly(f"a process of the search ended with {os.waitstatus_to_exitcode(status)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -11,15 +12,18 @@ import pytest
 from hamn_flow.engine import adopt
 from hamn_flow.engine.begin import Desk, confirm, resume, rollback, start
 from hamn_flow.errors import HamnError, LookFailed, StepFailed
+from hamn_flow.facts.node import Nodes
 from hamn_flow.journal.chain import Copy
+from hamn_flow.model.command import Command
 from hamn_flow.model.events import CommandLaunched, CopyMissed, Event, StepSettled
 from hamn_flow.model.pair import NodeSpec
+from hamn_flow.model.probe import Probe, unknown
 from hamn_flow.model.run import RunState, StepState
 from hamn_flow.steps.step import Step
 from hamn_flow.transport.connection import Connection, Keeping, Kept, Piece
 from tests.engine.conftest import Bench
 from tests.engine.test_copies import A, B, WriteSaving, away, base, copy_on, desk_elsewhere, launched
-from tests.engine.toys import Announce, IsThere, Write
+from tests.engine.toys import Announce, IsThere, Lines, Write
 
 
 class Full:
@@ -99,15 +103,20 @@ def halted(bench: Bench, *steps: Step, cut: Step) -> str:
     with bench.desk() as desk, pytest.raises(StepFailed):
         start(desk, "toy", {})
     run = bench.only_run().summary.id
+    cut_off(bench, run, cut)
+    return run
+
+
+def cut_off(bench: Bench, run: str, step: Step) -> None:
+    """Take from the copy on B what came from the last launch of that step on."""
     full = copy_on(bench, B, run)
-    begun = next(
+    begun = max(
         number
         for number, commit in enumerate(full.commits)
-        if any(isinstance(event, CommandLaunched) and event.step == cut.name for _, _, event in commit.events())
+        if any(isinstance(event, CommandLaunched) and event.step == step.name for _, _, event in commit.events())
     )
     place = Path(base(bench, B)) / "copies" / f"{run}.copy"
     place.write_bytes("".join(commit.line for commit in full.commits[:begun]).encode())
-    return run
 
 
 def adopted_from_b(desk: Desk) -> None:
@@ -149,6 +158,82 @@ def test_what_a_resume_finds_done_and_nobody_knows_by_whom_a_rollback_still_asks
         confirm(desk, run, two.name, "I removed it")
         assert rollback(desk, run) is RunState.ROLLED_BACK
         assert (bench.lines("one"), bench.lines("two")) == (0, 0)
+
+
+def test_a_person_is_asked_about_a_step_once_what_came_after_it_is_undone(bench: Bench) -> None:
+    """Who brings a node back earlier may mount there what the other one still has mounted."""
+    one, two, three = (Write(node=node, path=bench.path(name)) for node, name in ((B, "one"), (A, "two"), (B, "three")))
+    run = halted(bench, one, two, IsThere(node=A, path=bench.path("gate")), three, cut=two)
+    Path(bench.path("gate")).touch()
+    with desk_elsewhere(bench) as desk:
+        adopted_from_b(desk)
+        with pytest.raises(StepFailed):
+            resume(desk, run)
+        assert bench.lines("three") == 1
+        with pytest.raises(HamnError, match=f"{two.name}: it is not known whether this run did it"):
+            rollback(desk, run)
+        assert (bench.lines("one"), bench.lines("three")) == (1, 0)
+
+
+def test_a_look_that_is_not_answered_takes_no_doubt_away(bench: Bench) -> None:
+    one, two = Write(node=B, path=bench.path("one")), Write(node=A, path=bench.path("two"))
+    run = halted(bench, one, two, cut=two)
+    with desk_elsewhere(bench) as desk:
+        adopted_from_b(desk)
+        with pytest.raises(HamnError):
+            resume(away(desk, A), run)
+        assert desk.journal.run(run).step(two.name).doubted
+        with pytest.raises(HamnError, match=f"{two.name}: it is not known whether this run did it"):
+            rollback(desk, run)
+
+
+def test_what_was_undone_may_have_been_done_again(bench: Bench) -> None:
+    """With no link to the other node, whose copy still says that the run goes back."""
+    one, two = Write(node=B, path=bench.path("one")), Write(node=A, path=bench.path("two"))
+    bench.procedure([one], [two], [IsThere(node=B, path=bench.path("go"))])
+    with bench.desk() as desk:
+        with pytest.raises(StepFailed):
+            start(desk, "toy", {})
+        run = desk.journal.runs()[0].id
+        rollback(desk, run, to=one.name)
+        with pytest.raises(StepFailed):
+            resume(desk, run, forward=True)
+    cut_off(bench, run, two)
+    with desk_elsewhere(bench) as desk:
+        adopted_from_b(desk)
+        with pytest.raises(HamnError, match=f"{two.name}: it is not known whether this run did it"):
+            rollback(desk, run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Veiled(Write):
+    """Nothing is to be run for it; once that is said nobody can look at it until its veil is gone."""
+
+    veil: str
+
+    def probe(self, nodes: Nodes) -> Probe:
+        veiled = nodes[self.node].get(Lines(path=self.veil)) is not None
+        return unknown("a veil lies over it") if veiled else super().probe(nodes)
+
+    def apply(self, nodes: Nodes) -> Iterator[Command]:
+        del nodes
+        Path(self.veil).touch()
+        return iter(())
+
+
+def test_a_run_that_nobody_adopted_asks_about_no_step_that_it_never_began(bench: Bench) -> None:
+    one, two = Write(node=B, path=bench.path("one")), Veiled(node=A, path=bench.path("two"), veil=bench.path("veil"))
+    bench.procedure([one], [two], [IsThere(node=B, path=bench.path("go"))])
+    with bench.desk() as desk:
+        with pytest.raises(HamnError, match="a veil lies over it"):
+            start(desk, "toy", {})
+        run = desk.journal.runs()[0].id
+        Path(two.veil).unlink()
+        Path(two.path).write_text("somebody else's\n")
+        with pytest.raises(StepFailed):
+            resume(desk, run)
+        assert rollback(desk, run) is RunState.ROLLED_BACK
+        assert (bench.lines("one"), bench.lines("two")) == (0, 1)
 
 
 def test_a_rollback_asks_no_person_about_what_changes_nothing(bench: Bench) -> None:

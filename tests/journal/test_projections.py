@@ -197,7 +197,7 @@ class Model:
     @staticmethod
     def _settled(run: Run, step: StepRecord, event: Any, at: datetime) -> StepRecord:
         if event.state is StepState.IN_DOUBT:
-            step = replace(step, doubted=not step.acted)
+            step = replace(step, doubted=not step.acted and not step.completed)
         elif event.state is not StepState.SKIPPED:
             step = replace(step, doubted=False)
         if event.state is StepState.UNDONE:
