@@ -56,14 +56,20 @@ def titles(pair: Pair, node: str) -> Iterator[str]:
 
 
 def standing_of(pair: Pair, node: str) -> dict[str, str]:
-    """What a way back must bring back on a host: its part of the role, its units, and what follows the role."""
+    """What a way back must bring back on a host: its part of the role, its units, and what follows the role.
+
+    Exports count where their server runs: a host that lost its power with the role keeps a table of them that is
+    exported to nobody, until its server is started and stopped the next time.
+    """
     properties = "--property=Id,LoadState,ActiveState,UnitFileState"
+    units = pair.inside(node, "systemctl", "show", properties, *UNITS)
+    serves = any("Id=nfs-server.service" in unit and "ActiveState=active" in unit for unit in units.split("\n\n"))
     return {
         "mounted": " ".join(sorted(mounted(pair.lab, node))),
         "virtual IP": str(has_address(pair.lab, node)),
         "addresses": pair.inside(node, "ip", "-brief", "-4", "addr"),
-        "units": pair.inside(node, "systemctl", "show", properties, *UNITS),
-        "exports": exports(pair, node),
+        "units": units,
+        "exports": exports(pair, node) if serves else "",
         "host name": pair.inside(node, "hostname"),
         "resolver": pair.inside(node, "cat", "/etc/resolv.conf"),
     }
