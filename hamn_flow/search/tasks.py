@@ -13,7 +13,6 @@ import signal
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 
 from hamn_flow.search.found import Found
@@ -75,8 +74,7 @@ def _child(task: Task, findings: Findings) -> int:
     """A process that does the task and no more, whatever comes of it; it and those that it forks are a group."""
     child = os.fork()
     if child:
-        with suppress(PermissionError):  # it has gone on by itself
-            os.setpgid(child, child)
+        os.setpgid(child, child)  # here as well, so that it is done whichever goes on first
         return child
     os.setpgid(0, 0)
     gc.disable()
