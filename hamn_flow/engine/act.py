@@ -158,6 +158,20 @@ class Acting:
         A command that still runs is waited for. One of which nobody can say whether it still runs halts the run,
         unless the world shows that it did its work: its end and the halt are one commit, so that it is always said.
         """
+        lost = self.see_ended(step)
+        found = self.look(question)
+        if lost and found.finding is not Finding.DONE:
+            reason = f"{_lost(lost[-1][0].text, lost[-1][0].node)}; {found.reason}"
+            raise self.in_doubt(step, reason, self._see(lost[-1][0].node), *(event for _, event in lost))
+        if lost:
+            self.record(*(event for _, event in lost))
+        return found
+
+    def see_ended(self, step: str) -> list[tuple[CommandRecord, Event]]:
+        """Wait for what a step's last attempt has left running, and record how it ended.
+
+        What is returned may still run, for all that anybody can say: each with the event of its end, not yet recorded.
+        """
         lost: list[tuple[CommandRecord, Event]] = []
         for row in self.journal.commands(self.run, step):
             if row.ended_at is None:
@@ -166,13 +180,7 @@ class Acting:
                     lost.append((row, self._ended(row.key, job)))
                 else:
                     self.record(self._ended(row.key, job, node=row.node))
-        found = self.look(question)
-        if lost and found.finding is not Finding.DONE:
-            reason = f"{_lost(lost[-1][0].text, lost[-1][0].node)}; {found.reason}"
-            raise self.in_doubt(step, reason, self._see(lost[-1][0].node), *(event for _, event in lost))
-        if lost:
-            self.record(*(event for _, event in lost))
-        return found
+        return lost
 
     def _see(self, node: NodeName) -> str:
         return f"See on {node} whether it still runs (ps ax); when it has ended, type hamn-flow resume {self.run}."

@@ -21,8 +21,13 @@ OPEN = frozenset({StepState.BEGUN, StepState.IN_DOUBT, StepState.FAILED})
 def look_again(acting: Acting, steps: Mapping[str, Step], rebooted: Container[NodeName]) -> None:
     """Every settled step whose goal must still hold is looked at; what fell back is pending again.
 
-    What is done only once in a run is taken to be lost by a reboot of its node. What a person skipped is left.
+    First the end of what others left running is waited for: a way back that was turned round may still be stopping
+    what is looked at. What is done only once in a run is taken to be lost by a reboot of its node. What a person
+    skipped is left.
     """
+    for record in acting.now().steps:
+        if record.state in OPEN:
+            acting.see_ended(record.name)
     settled = [record for record in acting.now().steps if record.state in SETTLED and record.name in steps]
     asked = [record for record in settled if not _by_person(acting, record)]
     looks = [partial(_still, acting, steps[record.name], record, rebooted) for record in asked]

@@ -6,7 +6,7 @@ A driver that is killed is one that raises what nobody catches, just before or j
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, cast
@@ -29,7 +29,7 @@ from hamn_flow.transport.local import connect_local
 from hamn_flow.transport.session import Session
 from tests.engine.conftest import NODE, Bench, cluster, kill_wrapper
 from tests.engine.test_promises import started
-from tests.engine.toys import Announce, IsThere, Lines, Silent, Write, WriteWhenTold
+from tests.engine.toys import WHEN_TOLD, Announce, IsThere, Lines, Silent, Write, WriteWhenTold
 from tests.waiting import until
 
 
@@ -160,6 +160,50 @@ def test_what_is_done_once_in_a_run_is_not_taken_as_done_because_of_its_undo(
     with bench.desk() as desk:
         assert resume(desk, run, forward=True) is RunState.DONE
     assert (bench.lines("one"), bench.states()) == (1, ["done"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount(Write):
+    """Write a line; what takes it back, as soon as a file says so, takes with it what was written on top."""
+
+    runs: str
+    go: str
+    on_top: str
+
+    def revert(self, nodes: Nodes, seen: Any) -> Iterator[Command]:
+        del nodes, seen
+        words = ("perl", "-", self.path, self.runs, self.go, self.on_top)
+        yield Command(node=self.node, argv=words, text_in=WHEN_TOLD + TAKE_BACK, script="when_told.pl")
+
+
+TAKE_BACK = "unlink $path, $ARGV[3];"
+
+
+def test_what_a_way_back_still_takes_away_is_not_taken_as_there_when_it_is_turned_round(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So what was settled is looked at once the driver before has nothing running any more."""
+    below, top = bench.path("below"), bench.path("top")
+    go = Path(bench.path("go"))
+    mount = Mount(node=NODE, path=below, runs=bench.path("runs"), go=str(go), on_top=top)
+    bench.procedure([mount], [Write(node=NODE, path=top)])
+    Path(top).write_text("found so\n")  # so it is not taken back itself
+    run = started(bench)
+    with monkeypatch.context() as patch, bench.desk() as desk:
+        patch.setattr(Links, "attach", die)
+        with pytest.raises(Killed):
+            rollback(desk, run)
+    until(lambda: bench.lines("runs") == 1)
+    real = Links.attach
+
+    def attach(links: Links, *asked: Any) -> Job:
+        go.touch()
+        return real(links, *asked)
+
+    monkeypatch.setattr(Links, "attach", attach)
+    with bench.desk() as desk:
+        assert resume(desk, run, forward=True) is RunState.DONE
+    assert (bench.lines("below"), bench.lines("top")) == (1, 1)
 
 
 def test_a_node_that_refuses_in_the_middle_of_a_run_leaves_it_waiting(
