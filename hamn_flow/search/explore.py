@@ -18,7 +18,7 @@ from hamn_flow.search.found import Broken, Edge, Found
 from hamn_flow.search.judgement import Judgement, Map, judge, lies, stuck
 from hamn_flow.search.likeness import rest_likeness
 from hamn_flow.search.reached import Reached
-from hamn_flow.search.safety import cleared_up, standing, uncounted
+from hamn_flow.search.safety import cleared_up, standing
 from hamn_flow.search.scene import Scene, Standing
 from hamn_flow.search.store import Store
 from hamn_flow.search.tasks import Findings, Task, side_by_side
@@ -153,12 +153,7 @@ class Search:
         at = self.standings[state]
         if not (at.off or at.in_the_way):
             return
-        scene = self.store.scene(state)
-        nodes, journal = scene.state(), MemoryJournal(scene.saved_journal())
-        theirs = uncounted(nodes, journal, scene.by_hand)
-        cleared_up(nodes, theirs)
-        left = tuple(one for one in scene.by_hand if one not in theirs)
-        target = self._take_scene(Scene.packed(nodes, scene.saved_journal(), left), self.reached.faults(state))
+        target = self._take_scene(cleared_up(self.store.scene(state)), self.reached.faults(state))
         text = "; ".join(
             (*(f"a person boots {node}" for node in at.off), *(f"a person ends that {one}" for one in at.in_the_way))
         )

@@ -18,7 +18,7 @@ from hamn_flow.model.pair import Cluster
 from hamn_flow.model.probe import Finding, Probe, unknown
 from hamn_flow.model.run import Direction, StepRecord
 from hamn_flow.search.likeness import BOOTS, replayed, run_kept
-from hamn_flow.search.scene import ByHand, Standing, run_in
+from hamn_flow.search.scene import ByHand, Scene, Standing, run_in
 from hamn_flow.simulator.digest import digest
 from hamn_flow.simulator.invariants import violations
 from hamn_flow.simulator.state import KeyedJob, Node, State
@@ -109,8 +109,10 @@ def _kept(state: State) -> Iterator[MemoryJournal]:
         yield from (replayed(run, node.copies.get(run, b""))[1] for node in state.nodes.values())
 
 
-def cleared_up(state: State, by_hand: tuple[ByHand, ...]) -> None:
-    """A person does what `in_the_way` says, and boots what is off."""
+def cleared_up(scene: Scene) -> Scene:
+    """What a person makes of a scene who does away with all that is `in_the_way`, and boots what is off."""
+    state, saved = scene.state(), scene.saved_journal()
+    left = tuple(_left(state, uncounted(state, MemoryJournal(saved), scene.by_hand)))
     world = World(state)
     for node in state.nodes.values():
         for pid in [pid for pid, each in node.processes.items() if each.user == INTRUDER]:
@@ -120,9 +122,10 @@ def cleared_up(state: State, by_hand: tuple[ByHand, ...]) -> None:
                 job.state, job.result = JobState.DONE, Result(status=-9)
         if not node.powered:
             world.boot(node.name)
-    for one in _left(state, by_hand):
+    for one in left:
         world.run(one.node, "umount", one.mount_point)
     state.strangers.clear()
+    return Scene.packed(state, saved, _mounted(state, scene.by_hand))
 
 
 def wrongly_launched(
