@@ -75,21 +75,22 @@ def look_for(world: World, cluster: Cluster, node: NodeName, run: str = "") -> K
 
 
 def take_over(desk: Desk, node: NodeName, found: Kept) -> Run:
-    """Claim the nodes over those who were seen to hold them, read the copies again, and make the run this journal's.
+    """Claim the nodes over those who were seen to drive the run, read the copies again, and make it this journal's.
 
-    Busy if another driver has claimed a node meanwhile; Refused if there is no whole copy any more, or if this journal
-    has the run already and is not what the copy goes on from. Who is refused holds no node.
+    Busy if another run's driver holds a node, or another driver has claimed one meanwhile; Refused if there is no whole
+    copy any more, or if this journal has the run already and is not what the copy goes on from. Who is refused holds no
+    node.
     """
     _refuse_own(desk, *found.newest())
     owner = Owner(run=found.run, driver=desk.world.driver)
-    holders = {holder.driver for how in found.held.values() if (holder := Owner.of(how.owner))}
-    former = desk.journal.drivers() | holders
+    holders = [holder for how in found.held.values() if (holder := Owner.of(how.owner))]
+    former = desk.journal.drivers() | {holder.driver for holder in holders if holder.run == found.run}
     with closing(Links(cluster=desk.cluster, world=desk.world, owner=owner, former=former)) as links:
         try:
             return _taken_over(desk, node, found, links)
         except BaseException:
             with suppress(HamnError):
-                links.give_up(f"the adoption of run {found.run} was broken off")
+                links.give_up(f"run {found.run} was not adopted after all")
             raise
 
 
@@ -178,8 +179,13 @@ def _meant(links: Links, node: NodeName, held: Held, answering: Sequence[NodeNam
     for name in answering:
         with suppress(Unreachable):
             kept += [(name, run) for run in links.runs_kept_on(name)]
-    if holder is not None and holder.run in {run for _, run in kept}:
-        return holder.run
+    if holder is not None:
+        if holder.run in {run for _, run in kept}:
+            return holder.run
+        raise Refused(
+            f"{node} is held by run {holder.run}, and no node keeps a copy of it",
+            hint=f"Go on with it where its journal is; if that is gone, type hamn-flow release {node} --because '...'.",
+        )
     copies = [copy for name, run in kept for copy in _copies(links, [name], run).values()]
     open_copies = [copy for copy in copies if is_open(copy)]
     if not open_copies:

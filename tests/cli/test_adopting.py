@@ -140,6 +140,22 @@ def test_who_has_the_better_journal_is_sent_back_to_it_and_keeps_its_nodes(desk:
     assert desk.type("resume", "--yes").status == 0
 
 
+def test_the_nodes_are_not_taken_from_another_run_by_adopting_an_old_one(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    old = run_id(desk)
+    assert elsewhere("release", "--because", "admin1 is broken", "--yes").status == 0
+    shell = halted.world.hold("mn1", "/install")
+    assert elsewhere("start", "deactivate", "node=mn1", "--yes").status == 3
+    halted.world.let_go("mn1", shell)
+    gone(desk)
+    refused = desk.type("adopt", "mn1", old, "--yes")
+    assert refused.status == 6
+    assert "is held by another driver: run " in " ".join(refused.errors.split())
+    assert {each["run"] for each in owners(desk)} & {old} == set()
+    assert elsewhere("resume", "--yes").status == 0
+
+
 def test_a_run_that_was_abandoned_is_so_on_every_machine(
     desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
 ) -> None:
