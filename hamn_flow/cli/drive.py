@@ -24,7 +24,7 @@ from hamn_flow.journal import drive, read, refuse_on
 from hamn_flow.model.events import Event
 from hamn_flow.model.run import Direction, Run
 from hamn_flow.report.history import outcome_line
-from hamn_flow.report.line import Span, Tone, line
+from hamn_flow.report.line import Span, Tone, hanging, line
 from hamn_flow.report.preview import preview_lines, steps_lines, summary_lines, unsatisfied
 from hamn_flow.report.status import status_data, status_lines
 from hamn_flow.steps.step import Stage
@@ -66,17 +66,17 @@ def resume(settings: Settings, given: str, left: LeftRunning, *, forward: bool, 
     paper = Paper.of(as_json=as_json)
     paper.need_an_answer(yes=yes)
     run = _named(settings, given)
-    with at_desk(settings, f"resume {run}", left) as desk:
-        before = begin.may_resume(desk, run)
+    with at_desk(settings, f"resume {run}", left) as at:
+        desk, before = at, begin.may_resume(at, run)
         if not yes and before.summary.direction is Direction.BACK and not forward:
             _show_undoing(paper, desk, before, before.summary.back_to)
-            paper.ask(f"Go on rolling back run {run}?")
+            desk = _agreed_to_go_on(paper, at, f"Go on rolling back run {run}?")
         elif not yes:
             to_do = ahead.to_go_on(desk.world, desk.cluster, before)
             settled = len(before.steps) - len(to_do)
             said = f"run {run}: {settled} steps are settled and will be looked at again; left to do:"
             show_steps(paper, said, to_do)
-            paper.ask(f"Resume run {run} ({before.summary.procedure})?")
+            desk = _agreed_to_go_on(paper, at, f"Resume run {run} ({before.summary.procedure})?")
         carry(paper, desk, run, lambda watched: begin.resume(watched, run, forward=forward), before)
 
 
@@ -85,12 +85,22 @@ def rollback(settings: Settings, given: str, left: LeftRunning, *, to: str, yes:
     paper = Paper.of(as_json=as_json)
     paper.need_an_answer(yes=yes)
     run = _named(settings, given)
-    with at_desk(settings, f"rollback {run}", left) as desk:
-        before = begin.may_roll_back(desk, run, to=to)
+    with at_desk(settings, f"rollback {run}", left) as at:
+        desk, before = at, begin.may_roll_back(at, run, to=to)
         if not yes:
             _show_undoing(paper, desk, before, to)
-            paper.ask(f"Roll back run {run} ({before.summary.procedure})?")
+            desk = _agreed_to_go_on(paper, at, f"Roll back run {run} ({before.summary.procedure})?")
         carry(paper, desk, run, lambda watched: begin.rollback(watched, run, to=to), before)
+
+
+def _agreed_to_go_on(paper: Paper, desk: Desk, question: str) -> Desk:
+    """Ask, and tell before who had the nodes meanwhile: who says yes has seen that."""
+    others = begin.had_by_others(desk)
+    for node, since in others.items():
+        label = line(Span(f"{node} was in other hands meanwhile: ", Tone.WARN))
+        paper.tell([*hanging(label, since, paper.width), line()])
+    paper.ask(question)
+    return replace(desk, seen=frozenset(others.values()))
 
 
 @contextmanager

@@ -6,15 +6,15 @@ that says why the run waits and what to type.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from hamn_flow.catalog import Catalog, freeze, thaw
 from hamn_flow.engine.act import Acting
 from hamn_flow.engine.carry import Carrying, kept_by, refuse_past_no_return
-from hamn_flow.engine.claim import LeftRunning, StillRunning, see_ended
+from hamn_flow.engine.claim import LeftRunning, StillRunning, others_since, see_ended
 from hamn_flow.engine.copies import Copies
 from hamn_flow.engine.forward import SETTLED
 from hamn_flow.engine.links import GRACE, Links
@@ -31,6 +31,7 @@ from hamn_flow.model.events import (
     DriverCame,
     Event,
     JobsFound,
+    NodeRegained,
     NodeReleased,
     NodeSeen,
     RunBegun,
@@ -53,6 +54,7 @@ class Desk:
     catalog: Catalog
     world: World
     left_running: LeftRunning = LeftRunning.WAIT
+    seen: Container[str] = frozenset()  # what nodes say of others who had them, and a person goes on all the same
 
 
 def start(desk: Desk, procedure: str, options: Mapping[str, str], stages: Sequence[Stage] = ()) -> str:
@@ -177,6 +179,15 @@ def may_roll_back(desk: Desk, run: str, *, to: str = "") -> Run:
     return before
 
 
+def had_by_others(desk: Desk) -> Mapping[NodeName, str]:
+    """The free nodes that others had last, each with what it says of it: they may have changed anything there."""
+    runs = {summary.id for summary in desk.journal.runs()}
+    with closing(Links(cluster=desk.cluster, world=desk.world)) as links:
+        held = {node: how for node, how in links.held().items() if not isinstance(how, Unreachable)}
+    said = {node: others_since(how, runs, desk.world.who) for node, how in held.items()}
+    return {node: text for node, text in said.items() if text}
+
+
 def confirm(desk: Desk, run: str, step: str, why: str) -> None:
     """A person says that a step is so, or, while the run is rolled back, that it is as it was before.
 
@@ -278,9 +289,14 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
     boots = dict(before.boot_ids)
     new_boots: dict[NodeName, NodeSeen] = {}
 
+    generations = dict(before.generations)
+
     def seen(node: NodeName, hello: Hello, generation: int) -> None:
         event = NodeSeen(run=run, node=node, boot_id=hello.boot_id, generation=generation)
         if boots.setdefault(node, hello.boot_id) == hello.boot_id:
+            if hello.generation < generations.get(node, 0):
+                links.forgetful.add(node)
+            generations[node] = generation
             desk.journal.record(event)
         else:
             new_boots[node] = event  # recorded once everything was looked at again
@@ -300,6 +316,7 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
     links.copies = _copies(desk, owner, before, acting.record)
     try:
         if before.boot_ids:
+            links.regain = partial(_regain, desk, acting, before)
             _claim_both(links, run)
         yield Carrying(acting=acting, steps=steps, new_boots=new_boots)
     except HamnError:
@@ -311,13 +328,31 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
         links.close()
 
 
+def _regain(desk: Desk, acting: Acting, before: Run, node: NodeName, held: Held) -> None:
+    """Refused where others had a free node since, unless a person has seen that; never if the run is done."""
+    since = others_since(held, {summary.id for summary in desk.journal.runs()}, desk.world.who)
+    if not since:
+        return
+    run, done = acting.run, before.summary.state is RunState.DONE
+    sentence = f"{node} was in other hands since run {run} had it: {since}"
+    if done:
+        raise Refused(sentence, hint="Start a planned failover to go back.")
+    if since not in desk.seen:
+        raise Refused(
+            sentence,
+            hint=f"See what they changed. To go on with {run} all the same, type it again without --yes and say so; to "
+            f"close it, type hamn-flow abandon {run}.",
+        )
+    acting.record(NodeRegained(run=run, node=node, since=since, who=desk.world.who))
+
+
 def _claim_both(links: Links, run: str) -> None:
     """Reach both nodes; where another driver holds one, the other is not kept from it either."""
     try:
         links.connect()
     except Busy as refused:
         if not isinstance(refused, StillRunning):
-            links.give_up(f"a driver of run {run} was refused")
+            links.give_up(f"run {run} was refused on the other node")
         raise
 
 

@@ -2,7 +2,8 @@
 
 A node is claimed over the holder that was seen, and no other (compare and set). A driver may take a node that nobody
 holds, that it holds itself, or that a former driver of its own journal holds: that one is dead, as this one has the
-journal's lock. Whoever else holds it may be alive on another machine; a person decides (`adopt`, `release`).
+journal's lock. Whoever else holds it may be alive on another machine; a person decides (`adopt`, `release`). Nor does a
+run go on by itself where others had a free node since (`others_since`): they may have changed anything.
 """
 
 from __future__ import annotations
@@ -71,6 +72,19 @@ def refuse_held(node: NodeName, held: Held, owner: Owner, former: Container[str]
         hint=f"If that driver is gone for good, type hamn-flow adopt {node} to go on with its run from here, or "
         f"hamn-flow release {node} --because '...' to give the node up.",
     )
+
+
+def others_since(held: Held, runs: Container[str], who: str) -> str:
+    """Who gave up a free node last, as the node says it; empty if that was one of these runs, or this person.
+
+    What a driver gives up begins with its run (`Links.give_up`), what a person does with who released it.
+    """
+    if not held.owner or Owner.of(held.owner) is not None:
+        return ""
+    said = spoken(held)
+    word, _, rest = said.partition(" ")
+    ours = (word == "run" and rest.partition(" ")[0] in runs) or said.startswith(f"released by {who}:")
+    return "" if ours else said
 
 
 def see_ended(connection: Connection, keys: tuple[Key, ...], world: World) -> None:

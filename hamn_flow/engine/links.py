@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
 from typing import Protocol, TypeVar
@@ -68,6 +68,8 @@ class Links:
     known_boots: dict[NodeName, str] = field(default_factory=dict)
     seen: Callable[[NodeName, Hello, int], None] = lambda _node, _hello, _generation: None
     copies: Copies | None = None
+    regain: Callable[[NodeName, Held], None] = lambda _node, _held: None  # before a free node is claimed again
+    forgetful: set[NodeName] = field(default_factory=set)  # nodes that have lost what they knew of jobs, in one boot
     found_running: Callable[[Connection, tuple[Key, ...]], None] = lambda _connection, _keys: None
     _open: dict[NodeName, tuple[Connection, int]] = field(default_factory=dict)
     _changing: Lock = field(default_factory=Lock, repr=False)  # held while that is changed, never for long
@@ -153,8 +155,13 @@ class Links:
         return self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
 
     def attach(self, node: NodeName, key: Key, deadline: float, cancelling: Cancelling) -> Job:
-        """Wait for the job's end; past its deadline it is cancelled with its process group: TERM, then KILL."""
+        """Wait for the job's end; past its deadline it is cancelled with its process group: TERM, then KILL.
+
+        A job of which a forgetful node knows nothing is lost.
+        """
         job = self._wait(node, key, deadline)
+        if job.state is JobState.NONE and node in self.forgetful:
+            return replace(job, state=JobState.LOST)
         for signal in ("TERM", "KILL"):
             if job.state is not JobState.RUNNING:
                 return job
@@ -353,6 +360,8 @@ class Links:
             return connection.hello.generation
         if self.copies:
             self.copies.look(connection)
+        if node not in self._held:
+            self.regain(node, connection.hello.held)
         held = claimed(connection, self.owner, self.former, holding=self._held.get(node, 0))
         self._held[node] = held.generation
         self.seen(node, connection.hello, held.generation)

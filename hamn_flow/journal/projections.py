@@ -131,6 +131,12 @@ def _(event: events.NodeReleased, connection: sqlite3.Connection, at: str) -> No
 
 
 @project.register
+def _(event: events.NodeRegained, connection: sqlite3.Connection, at: str) -> None:
+    """Nothing but the event: what others did with a node is in their journals."""
+    del event, connection, at
+
+
+@project.register
 def _(event: events.NodeSeen, connection: sqlite3.Connection, at: str) -> None:
     connection.execute(
         "INSERT INTO nodes (run, node, boot_id, generation, seen_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, node) "

@@ -85,16 +85,15 @@ class Reader:
             summaries = [_summary(row) for row in self._rows("SELECT * FROM runs WHERE id = ?", run)]
             if not summaries:
                 raise _no_run(run)
+            seen = self._rows("SELECT node, boot_id, generation FROM nodes WHERE run = ? ORDER BY node", run)
             return Run(
                 summary=summaries[0],
                 steps=tuple(map(_step, self._rows("SELECT * FROM steps WHERE run = ? ORDER BY position", run))),
                 commands=tuple(map(_command, self._rows("SELECT * FROM commands WHERE run = ? ORDER BY number", run))),
                 attempts=tuple(map(_attempt, self._rows("SELECT * FROM attempts WHERE run = ? ORDER BY id", run))),
                 decisions=tuple(map(_decision, self._rows("SELECT * FROM decisions WHERE run = ? ORDER BY id", run))),
-                boot_ids={
-                    NodeName(row["node"]): row["boot_id"]
-                    for row in self._rows("SELECT node, boot_id FROM nodes WHERE run = ? ORDER BY node", run)
-                },
+                boot_ids={NodeName(row["node"]): row["boot_id"] for row in seen},
+                generations={NodeName(row["node"]): row["generation"] for row in seen},
                 knocks=tuple(map(_knock, self._rows("SELECT * FROM knocks WHERE run = ? ORDER BY id", run))),
             )
 

@@ -105,6 +105,15 @@ class NodeReleased(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeRegained(Event):
+    """A node that others had since this run last had it: a person has seen that, and goes on all the same."""
+
+    node: NodeName
+    since: str  # who gave it up, as the node says it
+    who: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeSeen(Event):
     """A node answered: its boot id, and the generation under which this driver launches."""
 

@@ -181,6 +181,7 @@ class Run:
     attempts: tuple[AttemptRecord, ...]
     decisions: tuple[DecisionRecord, ...]
     boot_ids: dict[NodeName, str]  # as last seen by this run
+    generations: dict[NodeName, int]  # under which it last held them, in that boot
     knocks: tuple[Knock, ...] = ()  # at the virtual IP, in order
 
     def step(self, name: str) -> StepRecord:

@@ -129,6 +129,12 @@ class Telling:
         return hanging(label, f"{event.why} (it was held by {event.holder})", width)
 
     @tell.register
+    def _(self, event: events.NodeRegained, at: datetime, width: int) -> list[Line]:
+        del at
+        label = line(Span(f"  {event.node} was in other hands meanwhile: ", Tone.WARN))
+        return hanging(label, f"{event.since}; {event.who} goes on all the same", width)
+
+    @tell.register
     def _(self, event: events.NodeSeen, at: datetime, width: int) -> list[Line]:
         del at, width
         text = f"  {event.node} answers: boot {event.boot_id}, generation {event.generation}"

@@ -13,6 +13,7 @@ from hamn_flow.journal.chain import Commit, Copy, commit_text, next_sum
 from hamn_flow.journal.codec import time_text
 from hamn_flow.simulator.embedded import EmbeddedPair
 from tests.cli.desk import Desk, Said
+from tests.cli.test_terminal import Terminal
 
 FAILOVER = ("planned-failover",)
 
@@ -154,6 +155,27 @@ def test_the_nodes_are_not_taken_from_another_run_by_adopting_an_old_one(
     assert "is held by another driver: run " in " ".join(refused.errors.split())
     assert {each["run"] for each in owners(desk)} & {old} == set()
     assert elsewhere("resume", "--yes").status == 0
+
+
+def test_a_run_does_not_go_on_by_itself_where_others_had_its_nodes(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    """A laptop that wakes up must not move the role because it once was to."""
+    run = run_id(desk)
+    assert elsewhere("release", "--because", "stay on mn1", "--yes").status == 0
+    assert elsewhere("start", "deactivate", "node=mn1", "--yes").status == 0
+    assert elsewhere("start", "activate", "node=mn1", "--yes").status == 0
+    late = desk.type("resume", "--yes")
+    assert (late.status, desk.type("rollback", "--yes").status) == (5, 5)
+    assert f"was in other hands since run {run} had it: run " in " ".join(late.errors.split())
+    assert halted.world.node("mn1").units["xcatd.service"].active
+    terminal = Terminal("resume")
+    terminal.until("in other hands meanwhile: ")
+    terminal.until("[y/N]")
+    terminal.type("y\n")
+    assert terminal.end() == 0
+    assert halted.world.node("mn2").units["xcatd.service"].active
+    assert "in other hands meanwhile: run " in " ".join(desk.type("show").out.split())
 
 
 def test_a_run_that_was_abandoned_is_so_on_every_machine(

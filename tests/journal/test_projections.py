@@ -113,7 +113,11 @@ class Model:
             case CheckpointReached():
                 summary = replace(summary, checkpoint=event.checkpoint)
             case NodeSeen():
-                run = replace(run, boot_ids=dict(sorted((run.boot_ids | {event.node: event.boot_id}).items())))
+                run = replace(
+                    run,
+                    boot_ids=dict(sorted((run.boot_ids | {event.node: event.boot_id}).items())),
+                    generations=dict(sorted((run.generations | {event.node: event.generation}).items())),
+                )
             case Knocked():
                 knock = Knock(at=event.knocked_at, answer=event.answer, first=event.first)
                 run = replace(run, knocks=(*run.knocks, knock))
@@ -181,7 +185,7 @@ class Model:
             )
             for position, planned in enumerate(event.steps)
         )
-        return Run(summary=summary, steps=steps, commands=(), attempts=(), decisions=(), boot_ids={})
+        return Run(summary=summary, steps=steps, commands=(), attempts=(), decisions=(), boot_ids={}, generations={})
 
     @staticmethod
     def _begun(run: Run, step: StepRecord, event: Any, at: datetime) -> StepRecord:

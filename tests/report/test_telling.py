@@ -19,6 +19,7 @@ from hamn_flow.model.events import (
     Event,
     JobsFound,
     Knocked,
+    NodeRegained,
     NodeReleased,
     NodeSeen,
     NotMeasured,
@@ -100,6 +101,7 @@ STORY: list[Event] = [
     DriverCame(run=RUN, driver="a:7:1:f", who="alice@a"),
     JobsFound(run=RUN, node=MN1, keys=(Key("p3wn8a-1-1-0"), Key("p3wn8a-2-1-0"))),
     NodeReleased(run=RUN, node=MN1, holder="p3wn8a b:9:1:f", who="bob@b", why="b is broken"),
+    NodeRegained(run=RUN, node=MN1, since="released by bob@b: b is broken", who="alice@a"),
     CopyMissed(run=RUN, node=MN1, reason="its disk is full"),
     Adopted(run=RUN, node=NodeName("mn2"), commits=9, unseen=(MN1,), who="bob@b"),
     CopyBrought(run=RUN, node=MN1),
@@ -109,6 +111,7 @@ STORY: list[Event] = [
 OTHERS = [
     "  mn1 still runs 2 commands of an earlier driver: p3wn8a-1-1-0, p3wn8a-2-1-0; nothing is launched meanwhile",
     "  mn1 released by bob@b: b is broken (it was held by p3wn8a b:9:1:f)",
+    "  mn1 was in other hands meanwhile: released by bob@b: b is broken; alice@a goes on all the same",
     "  mn1 got no copy of the journal: its disk is full",
 ]
 

@@ -1,0 +1,101 @@
+"""What a run finds that goes on where others had its nodes, or where a node has forgotten what ran on it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from hamn_flow.engine.begin import Desk, had_by_others, resume, rollback, start
+from hamn_flow.engine.links import Links
+from hamn_flow.errors import Refused, Unreachable
+from hamn_flow.model.command import Job, Key, NodeName
+from hamn_flow.model.pair import NodeSpec
+from hamn_flow.model.run import RunState
+from hamn_flow.transport.connection import Connection
+from hamn_flow.transport.local import connect_local
+from tests.engine.conftest import NODE, Bench
+from tests.engine.test_copies import desk_elsewhere
+from tests.engine.test_cut_off import begin, die, killed
+from tests.engine.test_promises import started
+from tests.engine.toys import Write, WriteWhenTold
+from tests.waiting import until
+
+
+def test_a_run_that_is_done_is_not_rolled_back_once_others_had_its_nodes(bench: Bench) -> None:
+    bench.procedure([Write(node=NODE, path=bench.path("one"))])
+    run = started(bench)
+    with bench.desk() as desk:
+        assert had_by_others(desk) == {}
+    bench.procedure([Write(node=NODE, path=bench.path("two"))])
+    with desk_elsewhere(bench) as there:
+        other = start(there, "toy", {})
+    with bench.desk() as desk:
+        seen = frozenset(had_by_others(desk).values())
+        assert seen == {f"run {other} has ended"}
+        with pytest.raises(Refused, match=f"a was in other hands since run {run} had it: run {other} has ended"):
+            rollback(replace(desk, seen=seen), run)
+        assert desk.journal.run(run).summary.state is RunState.DONE
+    assert bench.lines("one") == 1
+
+
+def go_on(desk: Desk) -> None:
+    """Resume the one run, or start it."""
+    runs = desk.journal.runs()
+    _ = resume(desk, runs[0].id) if runs else start(desk, "toy", {})
+
+
+@dataclass
+class Forgetting:
+    """A real connection to a node that forgets, with its link, once a command runs there."""
+
+    real: Connection
+    bench: Bench
+
+    def wait(self, key: Key, seconds: float) -> Job:
+        forget(self.bench)
+        self.real.close()
+        return self.real.wait(key, seconds)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+
+def forget(bench: Bench) -> None:
+    """While a command runs, lose all that the node knows of drivers and jobs."""
+    until(lambda: bench.lines("runs") == 1)
+    for jobs in Path(bench.path(f"node-{NODE}")).glob("*/jobs"):
+        shutil.rmtree(jobs.parent)
+
+
+@pytest.mark.parametrize("resumed", [False, True], ids=["the first driver", "who resumes"])
+def test_what_a_node_has_forgotten_is_not_launched_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, resumed: bool
+) -> None:
+    """Somebody has emptied the launcher's folder, and the node was not booted: the command still runs."""
+    go = Path(bench.path("go"))
+    bench.procedure([WriteWhenTold(node=NODE, path=bench.path("one"), runs=bench.path("runs"), go=str(go))])
+    if resumed:
+        with monkeypatch.context() as patch:
+            patch.setattr(Links, "attach", die)
+            killed(bench, begin)
+        forget(bench)
+    made: list[NodeName] = []
+
+    def connect(spec: NodeSpec) -> Connection:
+        real = connect_local(spec, base=bench.path(f"node-{spec.name}"))
+        made.append(spec.name)
+        forgets = not resumed and spec.name == NODE and made.count(NODE) == 1
+        return cast("Connection", Forgetting(real, bench)) if forgets else real
+
+    with bench.desk() as desk, pytest.raises(Unreachable, match="nor whether it still runs"):
+        go_on(replace(desk, world=replace(desk.world, connect=connect)))
+    assert bench.states() == ["in_doubt"]
+    go.touch()
+    until(lambda: bench.lines("one") == 1)
+    with bench.desk() as desk:
+        go_on(desk)
+    assert (bench.lines("one"), bench.lines("runs")) == (1, 1)
