@@ -227,7 +227,9 @@ class Copies:
     def _start_afresh(self, place: _Place, reason: str) -> None:
         """A node could not keep what it was sent: all of it is sent again, and until then it has no copy.
 
-        What it kept before would be taken for whole by an adopter, although more was begun on that node since.
+        What it kept before would be taken for whole by an adopter, although more was begun on that node since. A node
+        whose disk is full has set it aside by itself; one where somebody else had it locked could not, and one that
+        keeps another text than was thought knows nothing of it.
         """
         place.commits = place.size = 0
         self.missed(place.connection.node, reason)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.command import Command, Job, JobState, Key, Result
-from hamn_flow.simulator.connection import SimulatedConnection, raising
+from hamn_flow.simulator.connection import SimulatedConnection
 from hamn_flow.transport.connection import Held, Keeping, Owner, Piece
 
 if TYPE_CHECKING:  # a course makes its connections
@@ -27,9 +27,13 @@ class WatchedConnection(SimulatedConnection):
         return super().claim(owner, over)
 
     def keep(self, copy: str, piece: Piece) -> Keeping:
-        """Keep, after what may go wrong: it is told when it is asked for."""
-        error = self.course.at_copy(self.journal, self.node, "keep" if piece.text else "look at a copy")
-        return raising(error) if error else super().keep(copy, piece)
+        """Keep, after what may go wrong: a disk that is full just then."""
+        node = self.world.node(self.node)
+        node.full = self.course.at_copy(self.journal, self.node, "keep" if piece.text else "look at a copy") is not None
+        try:
+            return super().keep(copy, piece)
+        finally:
+            node.full = False
 
     def fetch(self, copy: str) -> bytes:
         """Fetch, after what may go wrong."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hamn_flow.errors import HamnError, OutcomeUnknown, StaleDriver, Unreachable
+from hamn_flow.errors import HamnError, LookFailed, OutcomeUnknown, StaleDriver, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.simulator.world import LinkCutError, World
@@ -84,7 +84,7 @@ class SimulatedConnection:
         self._live()
         try:
             kept = self.world.keep(self.node, copy, piece)
-        except StaleDriver as error:
+        except (LookFailed, StaleDriver) as error:
             return raising(error)
         return lambda _seconds: kept
 

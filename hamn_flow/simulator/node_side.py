@@ -137,6 +137,8 @@ class Conversation:
             return self.world.keep(
                 self.node, copy, Piece(at=request.at, text=request.text, generation=generation, owner=owner)
             )
+        except LookFailed as error:
+            return wire.Failed(reason=error.sentence)
         except StaleDriver:
             return self._stale()
 

@@ -215,6 +215,7 @@ class Node:
     leases: dict[str, tuple[str, str]] = field(default_factory=dict)  # dhcp: node -> (ip, mac)
     launcher: Launcher = field(default_factory=Launcher)
     copies: dict[str, bytes] = field(default_factory=dict)  # of runs' journals, on its own disk
+    full: bool = False  # that disk, for copies
 
     @property
     def boot_id(self) -> str:

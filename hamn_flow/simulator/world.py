@@ -155,6 +155,11 @@ class World:
             self.node(name).refusals = refusals
             self.changed.notify_all()
 
+    def fill(self, name: str) -> None:
+        """Fill the disk on which a node keeps copies of journals; what it keeps of them stays."""
+        with self.changed:
+            self.node(name).full = True
+
     def hold(
         self, name: str, path: str, *, kind: str = "cwd", user: str = "alice", command: str = "bash",
         ignores: tuple[str, ...] = (),
@@ -227,13 +232,20 @@ class World:
             return self.held(name)
 
     def keep(self, name: NodeName, copy: str, piece: Piece) -> Kept:
-        """Append to a copy that has so many bytes; how it is then. StaleDriver if another holds the node."""
+        """Append to a copy that has so many bytes; how it is then. StaleDriver if another holds the node.
+
+        LookFailed where there is no room for it; what was kept before is set aside then.
+        """
         with self.changed:
             node = self._reached(name)
             copies, launcher = node.copies, node.launcher
             if piece.text and (launcher.generation, launcher.owner) != (piece.generation, piece.owner):
                 raise self.stale(name)
             if piece.text and len(copies.get(copy, b"")) == piece.at:
+                if node.full:
+                    _put_aside(copies, copy)
+                    message = "cannot write: No space left on device"
+                    raise LookFailed(message)
                 copies[copy] = copies.get(copy, b"") + piece.text
             kept = copies.get(copy, b"")
             return Kept(size=len(kept), end=kept[-SUM - 1 :])
@@ -250,8 +262,7 @@ class World:
             copies, launcher = node.copies, node.launcher
             if (launcher.generation, launcher.owner) != (generation, owner):
                 raise self.stale(name)
-            if copy in copies:
-                copies[f"{copy}.aside{sum(each.startswith(copy) for each in copies)}"] = copies.pop(copy)
+            _put_aside(copies, copy)
             return Kept(size=0)
 
     def launch(self, name: NodeName, key: Key, command: Command, *, generation: int, owner: str) -> bool:
@@ -427,6 +438,11 @@ class World:
                 raise LinkCutError(message)
             case _:
                 return
+
+
+def _put_aside(copies: dict[str, bytes], copy: str) -> None:
+    if copy in copies:
+        copies[f"{copy}.aside{sum(each.startswith(copy) for each in copies)}"] = copies.pop(copy)
 
 
 def _said_instead(struck: list[Fault]) -> Result | None:

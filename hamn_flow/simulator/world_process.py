@@ -185,6 +185,10 @@ class WorldProcess:
         """Cut all connections to a node."""
         self._ask("lose_link", node)
 
+    def fill(self, node: str) -> None:
+        """Fill the disk on which a node keeps copies of journals."""
+        self._ask("fill", node)
+
 
 # --- the world's side --------------------------------------------------------------------------------------------
 

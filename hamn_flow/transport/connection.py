@@ -95,8 +95,8 @@ class Keeping(Protocol):
     def __call__(self, seconds: float) -> Kept | None:
         """The copy as it is then; None if nothing was said in so many seconds.
 
-        LookFailed if the node could not keep it, StaleDriver if it obeys another driver, Unreachable if the link was
-        lost.
+        LookFailed if the node could not keep it: what it kept before is set aside then, unless it says why not.
+        StaleDriver if it obeys another driver, Unreachable if the link was lost.
         """
         ...
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from fcntl import LOCK_SH, flock
 from pathlib import Path
 from typing import cast
 
@@ -14,39 +16,81 @@ from hamn_flow.engine.begin import Desk, confirm, resume, rollback, start
 from hamn_flow.errors import HamnError, LookFailed, StepFailed
 from hamn_flow.facts.node import Nodes
 from hamn_flow.journal.chain import Copy
-from hamn_flow.model.command import Command
+from hamn_flow.model.command import Command, Key, NodeName
 from hamn_flow.model.events import CommandLaunched, CopyMissed, Event, StepSettled
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.probe import Probe, unknown
 from hamn_flow.model.run import RunState, StepState
+from hamn_flow.simulator.connection import raising
 from hamn_flow.steps.step import Step
-from hamn_flow.transport.connection import Connection, Keeping, Kept, Piece
+from hamn_flow.transport.connection import Connection, Keeping, Owner, Piece
 from tests.engine.conftest import Bench
 from tests.engine.test_copies import A, B, WriteSaving, away, base, copy_on, desk_elsewhere, launched
 from tests.engine.toys import Announce, IsThere, Lines, Write
+from tests.full_disk import without_room
+from tests.waiting import until
+
+Hindrance = Callable[[Path], AbstractContextManager[None]]
 
 
-class Full:
-    """A link to a node whose disk is full once a command of this step is to be launched, for one piece."""
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Somebody reads the file meanwhile."""
+    with file.open("rb") as reading:
+        flock(reading, LOCK_SH)
+        yield
 
-    def __init__(self, real: Connection, step: str) -> None:
-        self._real, self._step = real, step
+
+@dataclass
+class Hindered:
+    """A link to a node that is kept from keeping the piece that tells of this step's first command.
+
+    Where the driver `dies`, it does so once that command is launched, and has heard of nothing.
+    """
+
+    real: Connection
+    copies: Path
+    step: str
+    hindrance: Hindrance = without_room
+    dies: bool = False
 
     def keep(self, copy: str, piece: Piece) -> Keeping:
-        if self._step and f'"CommandLaunched",{{"run":"{copy}","step":"{self._step}"'.encode() in piece.text:
-            self._step = ""
-            return self._cannot
-        return self._real.keep(copy, piece)
+        if not self.step or f'"CommandLaunched",{{"run":"{copy}","step":"{self.step}"'.encode() not in piece.text:
+            return self.real.keep(copy, piece)
+        self.step = ""
+        with self.hindrance(self.copies / f"{copy}.copy"), pytest.raises(LookFailed) as failed:
+            self.real.keep(copy, piece)(60.0)
+        return raising(failed.value)
 
-    def _cannot(self, seconds: float) -> Kept | None:
-        del seconds
-        raise LookFailed("the copy could not be written: no space left on device")
+    def launch(self, key: Key, command: Command, *, generation: int, owner: Owner) -> None:
+        self.real.launch(key, command, generation=generation, owner=owner)
+        if self.dies and not self.step:
+            raise Died
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._real, name)
+        return getattr(self.real, name)
 
 
-def test_a_node_that_could_not_keep_what_came_has_no_copy_that_seems_whole(bench: Bench) -> None:
+class Died(BaseException):
+    """The machine that drives is gone: nothing more is said or done by it."""
+
+
+def hindered(
+    bench: Bench, desk: Desk, node: NodeName, step: Step, how: Hindrance = without_room, *, dies: bool = False
+) -> Desk:
+    """The same desk, with such a link to the node."""
+    there = desk.world.connect
+
+    def connect(spec: NodeSpec) -> Connection:
+        real = there(spec)
+        link = Hindered(real, Path(base(bench, node)) / "copies", step.name, how, dies=dies)
+        return cast("Connection", link) if spec.name == node else real
+
+    return replace(desk, world=replace(desk.world, connect=connect))
+
+
+@pytest.mark.parametrize("how", [without_room, locked])
+def test_a_node_that_could_not_keep_what_came_has_no_copy_that_seems_whole(bench: Bench, how: Hindrance) -> None:
     """Else an adopter would think that nothing was begun there since."""
     one, two = (Write(node=A, path=bench.path(name)) for name in ("one", "two"))
     three = WriteSaving(node=A, path=bench.path("three"), base=base(bench, A))
@@ -54,15 +98,12 @@ def test_a_node_that_could_not_keep_what_came_has_no_copy_that_seems_whole(bench
     kept: list[bool] = []
     with bench.desk() as desk:
 
-        def connect(spec: NodeSpec) -> Connection:
-            real = desk.world.connect(spec)
-            return cast("Connection", Full(real, two.name)) if spec.name == A else real
-
         def watch(event: Event) -> None:
             if isinstance(event, StepSettled) and event.step == two.name:
                 kept.append((Path(base(bench, A)) / "copies" / f"{event.run}.copy").exists())
 
-        run = start(replace(desk, world=replace(desk.world, connect=connect, watch=watch)), "toy", {})
+        watched = replace(desk, world=replace(desk.world, watch=watch))
+        run = start(hindered(bench, watched, A, two, how), "toy", {})
         noted = [event.node for _, _, event in desk.journal.events(run) if isinstance(event, CopyMissed)]
         assert (kept, noted) == ([False], [A])
         saved = Copy.read(run, Path(f"{three.path}.saved").read_bytes())
@@ -70,17 +111,28 @@ def test_a_node_that_could_not_keep_what_came_has_no_copy_that_seems_whole(bench
         assert copy_on(bench, A, run).commits == desk.journal.commits(run)
 
 
+def test_what_a_driver_began_that_died_before_it_heard_that_it_was_not_kept_is_in_doubt(bench: Bench) -> None:
+    """Its command ran on a node whose disk is full, and the other node had not heard of it yet."""
+    one, two = (Write(node=A, path=bench.path(name)) for name in ("one", "two"))
+    bench.procedure([one], [two])
+    with bench.desk() as desk, pytest.raises(Died):
+        start(hindered(bench, desk, A, two, dies=True), "toy", {})
+    run = bench.only_run().summary.id
+    until(lambda: two.name in launched(copy_on(bench, B, run)))
+    cut_off(bench, run, two)
+    with desk_elsewhere(bench) as desk:
+        taken = adopt.take_over(desk, B, adopt.look_for(desk.world, desk.cluster, B))
+        assert [step.state for step in taken.steps] == [StepState.DONE, StepState.IN_DOUBT]
+        with pytest.raises(HamnError, match=f"{two.name}: it is not known whether this run did it"):
+            rollback(desk, run)
+
+
 def test_what_a_node_could_not_keep_before_is_sent_again_ahead_of_its_own_command(bench: Bench) -> None:
     one = Write(node=A, path=bench.path("one"))
     two = WriteSaving(node=B, path=bench.path("two"), base=base(bench, B))
     bench.procedure([one], [two])
     with bench.desk() as desk:
-
-        def connect(spec: NodeSpec) -> Connection:
-            real = desk.world.connect(spec)
-            return cast("Connection", Full(real, one.name)) if spec.name == B else real
-
-        run = start(replace(desk, world=replace(desk.world, connect=connect)), "toy", {})
+        run = start(hindered(bench, desk, B, one), "toy", {})
     assert launched(Copy.read(run, Path(f"{two.path}.saved").read_bytes())) == {one.name, two.name}
 
 
@@ -88,12 +140,7 @@ def test_what_a_node_could_not_keep_is_sent_again_at_the_end(bench: Bench) -> No
     one = Write(node=A, path=bench.path("one"))
     bench.procedure([one])
     with bench.desk() as desk:
-
-        def connect(spec: NodeSpec) -> Connection:
-            real = desk.world.connect(spec)
-            return cast("Connection", Full(real, one.name)) if spec.name == B else real
-
-        run = start(replace(desk, world=replace(desk.world, connect=connect)), "toy", {})
+        run = start(hindered(bench, desk, B, one), "toy", {})
         assert copy_on(bench, B, run).commits == desk.journal.commits(run)
 
 

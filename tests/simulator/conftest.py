@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from hamn_flow.simulator.world_process import WorldProcess, connect_socket
 from hamn_flow.transport.connection import Connection
 from hamn_flow.transport.local import connect_local
 from hamn_flow.transport.ssh import connect_ssh
+from tests.full_disk import without_room
 
 MN1, MN2 = NodeName("mn1"), NodeName("mn2")
 
@@ -37,28 +39,50 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorldProcess]:
         yield running
 
 
+@dataclass(frozen=True)
+class Way:
+    """A way to mn1, over which connection after connection can be made, and one to fill its disk for a run's copy."""
+
+    dial: Dial
+    fill: Callable[[str], None]
+
+
 @pytest.fixture(params=["memory", "socket", "ssh", "launcher"])
-def dial(request: pytest.FixtureRequest, tmp_path: Path, process: WorldProcess) -> Iterator[Dial]:
-    """A way to mn1, over which connection after connection can be made; `launcher` is the real one, on this machine."""
+def way(request: pytest.FixtureRequest, tmp_path: Path, process: WorldProcess) -> Iterator[Way]:
+    """Each of them; `launcher` is the real one, on this machine."""
     with ExitStack() as held:
-        ways: dict[str, Callable[[], Connection]] = {}
+        ways: dict[str, Way] = {}
         match request.param:
             case "memory":
-                connect = connector(standard_pair())
-                ways["memory"] = lambda: connect(spec())
+                world = standard_pair()
+                connect = connector(world)
+                ways["memory"] = Way(lambda: connect(spec()), lambda _run: world.fill("mn1"))
             case "socket":
                 process.reset()
-                ways["socket"] = lambda: connect_socket(process.directory)(spec())
+                ways["socket"] = Way(
+                    lambda: connect_socket(process.directory)(spec()), lambda _run: process.fill("mn1")
+                )
             case "ssh":
                 pair = held.enter_context(EmbeddedPair(tmp_path / "pair"))
-                ways["ssh"] = lambda: connect_ssh(pair.cluster.nodes[0], pair.here)
+                ways["ssh"] = Way(
+                    lambda: connect_ssh(pair.cluster.nodes[0], pair.here), lambda _run: pair.world.fill("mn1")
+                )
             case "launcher":
                 base = tmp_path / "launcher"
-                ways["launcher"] = lambda: connect_local(spec(), base=str(base))
+                ways["launcher"] = Way(
+                    lambda: connect_local(spec(), base=str(base)),
+                    lambda run: held.enter_context(without_room(base / "copies" / f"{run}.copy")),
+                )
 
         def connect_anew() -> Connection:
-            connection = ways[request.param]()
+            connection = ways[request.param].dial()
             held.callback(connection.close)
             return connection
 
-        yield connect_anew
+        yield Way(connect_anew, ways[request.param].fill)
+
+
+@pytest.fixture
+def dial(way: Way) -> Dial:
+    """Connections to mn1."""
+    return way.dial

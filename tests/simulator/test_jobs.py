@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hamn_flow.errors import StaleDriver
+from hamn_flow.errors import LookFailed, StaleDriver
 from hamn_flow.model.command import JobState, Key
 from hamn_flow.transport.connection import Kept, Owner, Piece
 from tests.claiming import claim
-from tests.simulator.conftest import Dial, command
+from tests.simulator.conftest import Dial, Way, command
 
 FIRST, SECOND = Owner(run="k7m2", driver="first"), Owner(run="k7m2", driver="second")
 
@@ -92,6 +93,19 @@ def test_a_driver_that_was_taken_over_sets_no_copy_aside(dial: Dial) -> None:
     assert heir.fetch("k7m2") == piece.text
     heir.set_aside("k7m2", generation=present, owner=SECOND)
     assert (heir.copies(), heir.fetch("k7m2")) == ((), b"")
+
+
+def test_a_copy_that_cannot_be_gone_on_with_is_set_aside_before_anything_else_is_done(way: Way) -> None:
+    """The driver may be dead before it hears of it, and the copy would be taken for all there is."""
+    node = way.dial()
+    generation = claim(node, FIRST)
+    kept = Piece(text=b"kept\n", generation=generation, owner=FIRST.text)
+    assert node.keep("k7m2", kept)(30.0) == Kept(size=5, end=kept.text)
+    way.fill("k7m2")
+    lost = node.keep("k7m2", replace(kept, at=5, text=b"lost\n"))
+    assert (node.copies(), node.fetch("k7m2")) == ((), b"")
+    with pytest.raises(LookFailed, match="cannot write: "):
+        lost(30.0)
 
 
 def test_no_generation_means_that_the_node_forgot(dial: Dial) -> None:

@@ -53,15 +53,30 @@ sub keep {
     my ( $present, $holder ) = generation();
     return answer( 'stale', $id, $present, $holder ) if $present != $generation || $holder ne $owner;
     if ( ( -s $file || 0 ) == $at ) {
-        if ( !eval { write_all( $file, $text ); $file->sync or die "$path: $!\n" } ) {
-            my $reason = $@;
-            truncate $file, $at;
-            unlink $path if !$at;
-            die $reason;
-        }
-        sync_folder($copies) if $fresh;
+        eval { append( $file, $path, $text, $fresh ); 1 } or forsake( $path, $at, $@ );
     }
     return kept( $id, $path );
+}
+
+sub append {
+    my ( $file, $path, $text, $fresh ) = @_;
+    write_all( $file, $text );
+    $file->sync or die "$path: $!\n";
+    sync_folder($copies) if $fresh;
+    return;
+}
+
+# What could not be appended may be the intent of a launch that is in the pipe already, and the driver dead before it
+# hears of it. What was kept until then would be taken for all there is, so it is set aside at once. Where that fails as
+# well, what was written in part stays, as such a copy is not whole.
+sub forsake {
+    my ( $path, $at, $reason ) = @_;
+    if ( !$at ) { unlink $path }
+    elsif ( !eval { put_aside($path); 1 } ) {
+        chomp $reason;
+        $reason .= "; nor can it be set aside: $@";
+    }
+    die $reason;
 }
 
 sub kept {
@@ -105,14 +120,17 @@ sub aside {
     take_turn( $file, Fcntl::LOCK_EX(), $path ) if $there;
     my ( $present, $holder ) = generation();
     return answer( 'stale', $id, $present, $holder ) if $present != $generation || $holder ne $owner;
-    if ($there) {
-        my $name   = "$path.aside";
-        my $number = 0;
-        while ( -e $name ) { $name = "$path.aside." . ++$number }
-        rename $path, $name or die "$path: $!\n";
-        sync_folder($copies);
-    }
+    put_aside($path) if $there;
     return kept( $id, $path );
+}
+
+sub put_aside {
+    my ($path) = @_;
+    my $name   = "$path.aside";
+    my $number = 0;
+    while ( -e $name ) { $name = "$path.aside." . ++$number }
+    rename $path, $name or die "$path: $!\n";
+    return sync_folder($copies);
 }
 
 sub sync_folder {

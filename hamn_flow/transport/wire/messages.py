@@ -74,7 +74,10 @@ class Cancel:
 
 @dataclass(frozen=True, kw_only=True)
 class Keep:
-    """Append to a copy of a run's journal, if it has so many bytes; answered by `Kept`, or `Stale`."""
+    """Append to a copy of a run's journal, if it has so many bytes; answered by `Kept`, or `Stale`.
+
+    Where that fails, what was kept before is set aside.
+    """
 
     copy: str
     at: int
