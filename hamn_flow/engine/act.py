@@ -13,7 +13,7 @@ from threading import RLock
 from hamn_flow.engine.halt import Halt
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
-from hamn_flow.errors import Interrupted, Unreachable
+from hamn_flow.errors import Interrupted, StaleDriver, Unreachable
 from hamn_flow.facts.unreadable import Unreadable
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
@@ -217,8 +217,22 @@ class Acting:
             text=command.text,
         )
         self.record(*pending, launched)
-        job = self.links.run(key, command, self._cancelling)
+        job = self._launch(intent.step, key, command)
         return job, (self._ended(key, job),)
+
+    def _launch(self, step: str, key: Key, command: Command) -> Job:
+        """Launch a command and wait for its end; the step halts, and is not in doubt, if another driver took over."""
+        never = Job(key=key, state=JobState.NONE)
+        try:
+            launched = self.links.launch(key, command)
+        except StaleDriver as error:
+            failed = StepSettled(run=self.run, step=step, state=StepState.FAILED, reason=error.sentence)
+            events = (self._ended(key, never), failed)
+            raise Halt(step=step, reason=error.sentence, hint=error.hint, events=events, cause=error) from error
+        if not launched:
+            return never
+        deadline = command.deadline * self.links.cluster.policy.deadline_factor
+        return self.links.attach(command.node, key, deadline, self._cancelling)
 
     def _begun(self, intent: Intent, before: Probe) -> StepBegun:
         return StepBegun(

@@ -12,7 +12,7 @@ from collections.abc import Container
 from enum import StrEnum
 
 from hamn_flow.engine.world import World
-from hamn_flow.errors import Busy, Interrupted, StaleDriver
+from hamn_flow.errors import Busy, Interrupted
 from hamn_flow.model.command import JobState, Key, NodeName
 from hamn_flow.transport.connection import Connection, Held, Owner
 
@@ -54,16 +54,13 @@ def refuse_held(node: NodeName, held: Held, owner: Owner, former: Container[str]
         return
     holder = Owner.of(held.owner)
     if holding:
-        raise StaleDriver(
-            f"{node} was taken from this driver: {spoken(held)}",
-            hint="Type hamn-flow owner to see who has it, and hamn-flow status where that driver runs.",
-        )
+        raise held.refusal(node)
     if holder is None or holder.driver in former:
         return
-    sentence = f"{node} is held by another driver: {spoken(held)}"
+    sentence = f"{node} is held by another driver: {held.spoken}"
     if holder.run == owner.run:
         raise Busy(
-            f"run {owner.run} was taken over by another driver, which holds {node}: {spoken(held)}",
+            f"run {owner.run} was taken over by another driver, which holds {node}: {held.spoken}",
             hint=f"Go on with it where that driver is; if it is gone for good, type hamn-flow adopt {node} on a "
             f"journal that has not this run. To close it in this journal, type hamn-flow abandon {owner.run}.",
         )
@@ -81,7 +78,7 @@ def others_since(held: Held, runs: Container[str], who: str) -> str:
     """
     if not held.owner or Owner.of(held.owner) is not None:
         return ""
-    said = spoken(held)
+    said = held.spoken
     word, _, rest = said.partition(" ")
     ours = (word == "run" and rest.partition(" ")[0] in runs) or said.startswith(f"released by {who}:")
     return "" if ours else said
@@ -100,11 +97,3 @@ def see_ended(connection: Connection, keys: tuple[Key, ...], world: World) -> No
                     hint=f"Look on {connection.node} what it is (ps ax). When it has ended, type the same again; or "
                     "say --cancel as well, to end it.",
                 )
-
-
-def spoken(held: Held) -> str:
-    """Who holds a node, as a person reads it."""
-    holder = Owner.of(held.owner)
-    if holder is None:
-        return held.owner.partition(" ")[2] or "nobody holds it"
-    return f"run {holder.run}, driver {holder.driver}, generation {held.generation}"

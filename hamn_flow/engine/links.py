@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_exponential
 
-from hamn_flow.engine.claim import claimed, refuse_held, spoken
+from hamn_flow.engine.claim import claimed, refuse_held
 from hamn_flow.engine.copies import Copies
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Busy, LookFailed, OutcomeUnknown, Rebooted, Unreachable
@@ -128,20 +128,18 @@ class Links:
                 self._drop(connection)
             raise
 
-    def run(self, key: Key, command: Command, cancelling: Cancelling) -> Job:
-        """Launch a job and wait for its end, over lost links, at most for its deadline.
+    def launch(self, key: Key, command: Command) -> bool:
+        """Launch a job; False if the link was lost before: it is made again, but what was seen may not be so any more.
 
-        The answer is done, or never launched (none, unstarted, refused), or lost. It never launches twice: after a
-        lost link a key of which the node knows nothing is answered as none. So it is where the link was lost before:
-        it is made again, but what was seen before that may not be so any more. Unreachable if the node cannot be found
-        for the launch, OutcomeUnknown if not again in time after it; StaleDriver if another driver took over.
+        True where the launch was sent, whether or not it arrived: `attach` knows. Unreachable if the node cannot be
+        found for it; StaleDriver if another driver took over, and then it is certain that nothing was launched.
         """
         if self.owner is None:
             raise AssertionError("a job needs an owner")
         held = self._open.get(command.node)
         if held is None:
             self._sought(command.node, partial(self._connection, command.node))
-            return Job(key=key, state=JobState.NONE)
+            return False
         connection, generation = held
         if self.copies:
             for lost in self.copies.send(connection, self._others(command.node)):
@@ -152,12 +150,14 @@ class Links:
             self._drop(connection)
         if self.copies:
             self.copies.heard(connection)
-        return self.attach(command.node, key, command.deadline * self.cluster.policy.deadline_factor, cancelling)
+        return True
 
     def attach(self, node: NodeName, key: Key, deadline: float, cancelling: Cancelling) -> Job:
-        """Wait for the job's end; past its deadline it is cancelled with its process group: TERM, then KILL.
+        """Wait for the job's end, over lost links; past its deadline its process group is sent TERM, then KILL.
 
-        A job of which a forgetful node knows nothing is lost.
+        The answer is done, or never launched (none, unstarted, refused), or lost. After a lost link a key of which the
+        node knows nothing is answered as none, which is final; but as lost where the node is forgetful. OutcomeUnknown
+        if the node is not found again in time; StaleDriver if another driver took over meanwhile.
         """
         job = self._wait(node, key, deadline)
         if job.state is JobState.NONE and node in self.forgetful:
@@ -218,7 +218,7 @@ class Links:
         now = self._connection(node)[0].claim(owner, seen)
         if not now.is_by(owner):
             raise Busy(
-                f"{node} was claimed meanwhile: {spoken(now)}", hint="Type hamn-flow owner to see how it is held now."
+                f"{node} was claimed meanwhile: {now.spoken}", hint="Type hamn-flow owner to see how it is held now."
             )
 
     def give_up(self, why: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hamn_flow.engine.claim import spoken
 from hamn_flow.errors import Unreachable
 from hamn_flow.model.command import NodeName
 from hamn_flow.report.line import Line, Span, Tone, hanging, line, seconds_text
@@ -24,7 +23,7 @@ def holding_lines(held: Holding, width: int) -> list[Line]:
             lines += hanging(label, how.sentence, width, Tone.BAD)
             continue
         since = f", for {seconds_text(how.seconds)}" if Owner.of(how.owner) and how.seconds else ""
-        lines += hanging(label, f"{spoken(how)}{since}", width)
+        lines += hanging(label, f"{how.spoken}{since}", width)
         for key in how.running:
             lines += hanging(line(" " * wide), f"still runs the command of {key}", width, Tone.WARN)
     return lines
@@ -44,6 +43,6 @@ def _data(how: Held | Unreachable) -> dict[str, Any]:
         "run": holder.run if holder else None,
         "driver": holder.driver if holder else None,
         "seconds": how.seconds,
-        "said": spoken(how),
+        "said": how.spoken,
         "running": list(how.running),
     }

@@ -289,10 +289,7 @@ class World:
 
     def stale(self, name: NodeName) -> StaleDriver:
         """The refusal of a launch under a generation that is not the node's."""
-        launcher = self.node(name).launcher
-        if not launcher.generation:
-            return StaleDriver(f"{name} knows no driver: it was booted since this one claimed it")
-        return StaleDriver(f"{name} is driven by {launcher.owner} now (generation {launcher.generation})")
+        return self.held(name).refusal(name)
 
     def ask(self, name: NodeName, key: Key) -> Job:
         """What became of a key."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from hamn_flow.errors import StaleDriver
 from hamn_flow.model.command import Command, Job, Key, NodeName, Result
 from hamn_flow.model.pair import NodeSpec
 
@@ -54,6 +55,31 @@ class Held:
     def is_by(self, owner: Owner) -> bool:
         """Whether that owner holds it."""
         return self.owner == owner.text
+
+    @property
+    def spoken(self) -> str:
+        """Who holds it, as a person reads it; or why nobody does."""
+        holder = Owner.of(self.owner)
+        if holder is None:
+            return self.owner.partition(" ")[2] or "nobody holds it"
+        return f"run {holder.run}, driver {holder.driver}, generation {self.generation}"
+
+    def refusal(self, node: NodeName) -> StaleDriver:
+        """What is told a driver that the node, which is held so, obeys no more."""
+        if self.generation == 0:
+            return StaleDriver(
+                f"{node} knows of no driver: it was booted since this one took it",
+                hint="Type hamn-flow resume: it looks at what is true before it does anything.",
+            )
+        if Owner.of(self.owner) is None:
+            return StaleDriver(
+                f"{node} was given up: {self.spoken}",
+                hint="Type hamn-flow owner to see how the nodes are held; hamn-flow resume takes it again.",
+            )
+        return StaleDriver(
+            f"{node} was taken over: {self.spoken}",
+            hint="Type hamn-flow owner to see who has it, and hamn-flow status where that driver runs.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

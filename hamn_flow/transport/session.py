@@ -14,7 +14,7 @@ from importlib import resources
 from time import monotonic
 from typing import Protocol
 
-from hamn_flow.errors import HamnError, LookFailed, OutcomeUnknown, Refused, StaleDriver, Unreachable
+from hamn_flow.errors import HamnError, LookFailed, OutcomeUnknown, Refused, Unreachable
 from hamn_flow.model.command import Command, Job, JobState, Key, NodeName, Result
 from hamn_flow.transport import wire
 from hamn_flow.transport.connection import Held, Hello, Keeping, Kept, Owner, Piece
@@ -176,19 +176,11 @@ class Session:
         match question.reply:
             case wire.Launched():
                 return
-            case wire.Stale(generation=0):
-                raise StaleDriver(
-                    f"{self._node} knows of no driver: it was booted since this one took it", hint=_RESUME
-                )
             case wire.Stale(generation=present, owner=holder) if holder == owner.text and present > generation:
                 # raised by ourselves, on another link
                 raise OutcomeUnknown(f"{unknown}: its link is not the latest one", hint=_RESUME)
             case wire.Stale(generation=present, owner=holder):
-                raise StaleDriver(
-                    f"{self._node} was taken over: it obeys generation {present} of {holder}, "
-                    f"not {generation} of {owner.text}",
-                    hint="Type `hamn-flow owner` to see who has it now.",
-                )
+                raise Held(generation=present, owner=holder).refusal(self._node)
             case wire.Vanished():
                 raise OutcomeUnknown(f"{unknown}: its wrapper was killed", hint=_RESUME)
             case wire.Failed(reason=reason):
@@ -402,10 +394,7 @@ class Session:
             case Kept() as kept:
                 return kept
             case wire.Stale(generation=present, owner=holder):
-                raise StaleDriver(
-                    f"{self._node} was taken over: it obeys generation {present} of {holder or 'nobody'}",
-                    hint="Type `hamn-flow owner` to see who has it now.",
-                )
+                raise Held(generation=present, owner=holder).refusal(self._node)
             case wire.Failed(reason=reason):
                 raise LookFailed(f"{self._node} cannot keep copies of journals: {reason.strip()}")
         raise self._unfit(question)

@@ -286,17 +286,37 @@ def after_first_command(desk: Desk, deed: Callable[[], None]) -> Desk:
     return replace(desk, world=replace(desk.world, watch=watch))
 
 
-def test_a_driver_that_was_taken_over_on_the_other_node_halts_as_well(bench: Bench) -> None:
+@pytest.mark.parametrize("node", [A, B], ids=["the acting node", "the other node"])
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        (Owner(run="other1", driver="admin2:7"), "was taken over: run other1, driver admin2:7, generation 2"),
+        (Owner.nobody("released by root@vm: wrong window"), "was given up: released by root@vm: wrong window"),
+    ],
+    ids=["taken over", "released"],
+)
+def test_a_driver_that_a_node_obeys_no_more_halts_at_a_step_that_it_has_not_begun(
+    bench: Bench, node: NodeName, to: Owner, said: str
+) -> None:
+    """That command was refused, or never sent: nothing about it is in doubt."""
     bench.procedure(*([Write(node=A, path=bench.path(name))] for name in ("one", "two", "three", "four")))
 
-    def take_over() -> None:
-        node = connect_local(NodeSpec(name=B, address="192.0.2.1"), base=base(bench, B))
-        claim(node, Owner(run="other1", driver="admin2:7"))
-        node.close()
+    def take() -> None:
+        link = connect_local(NodeSpec(name=node, address="192.0.2.1"), base=base(bench, node))
+        claim(link, to)
+        link.close()
 
-    with bench.desk() as desk, pytest.raises(StaleDriver, match="b was taken over: it obeys generation 2 of other1"):
-        start(after_first_command(desk, take_over), "toy", {})
-    assert bench.lines("three") + bench.lines("four") == 0
+    with bench.desk() as desk, pytest.raises(StaleDriver) as stale:
+        start(after_first_command(desk, take), "toy", {})
+    assert stale.value.sentence == f"{node} {said}"
+    run = bench.only_run()
+    *done, refused = [step for step in run.steps if step.state is not StepState.PENDING]
+    assert [step.state for step in done] == [StepState.DONE] * len(done)
+    assert run.summary.halt
+    assert (run.summary.halt.step, run.summary.halt.reason) == (refused.name, stale.value.sentence)
+    assert (refused.state, refused.reason) == (StepState.FAILED, stale.value.sentence)
+    assert run.commands[-1].last_lines == "(never launched)"
+    assert sum(bench.lines(name) for name in ("one", "two", "three", "four")) == len(done) < 3
 
 
 def test_a_link_to_the_other_node_that_is_lost_is_noted(bench: Bench) -> None:

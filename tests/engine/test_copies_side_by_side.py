@@ -151,8 +151,8 @@ def test_a_node_that_is_sought_for_long_keeps_no_command_from_the_other(bench: B
             assert sought.wait(LONG)
 
         def act() -> None:
-            command = Command(node=A, argv=("true",))
-            ended.append(links.run(Key("k"), command, lambda _key, _signal: None))
+            links.launch(Key("k"), Command(node=A, argv=("true",)))
+            ended.append(links.attach(A, Key("k"), LONG, lambda _key, _signal: None))
 
         owner = Owner(run=RUN, driver="test")
         links = Links(cluster=desk.cluster, world=replace(desk.world, connect=connect), owner=owner)

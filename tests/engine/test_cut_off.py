@@ -146,14 +146,14 @@ def test_what_is_done_once_in_a_run_is_not_taken_as_done_because_of_its_undo(
     """The undo's command ended well, the driver was killed over it, and the run is turned round."""
     bench.procedure([WriteOnce(node=NODE, path=bench.path("one"))])
     run = started(bench)
-    real = Links.run
+    real = Links.attach
 
-    def run_and_die(links: Links, *asked: Any) -> NoReturn:
+    def end_and_die(links: Links, *asked: Any) -> NoReturn:
         real(links, *asked)
         raise Killed
 
     with monkeypatch.context() as patch, bench.desk() as desk:
-        patch.setattr(Links, "run", run_and_die)
+        patch.setattr(Links, "attach", end_and_die)
         with pytest.raises(Killed):
             rollback(desk, run)
     assert bench.lines("one") == 0

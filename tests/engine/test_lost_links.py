@@ -96,7 +96,15 @@ def look(links: Links, away: Away, lose: Loss) -> Result:
 
 def launch(links: Links, away: Away, lose: Loss) -> Job:
     lose(links, away.made[-1])
-    return links.run(KEY, LOOK, lambda _key, _signal: None)
+    return run(links, KEY)
+
+
+def run(links: Links, key: Key) -> Job:
+    """As a step does it."""
+    launched = links.launch(key, LOOK)
+    return (
+        links.attach(NODE, key, MINUTE, lambda _key, _signal: None) if launched else Job(key=key, state=JobState.NONE)
+    )
 
 
 def wait(links: Links, away: Away, lose: Loss) -> Job:
@@ -220,4 +228,4 @@ def assert_tried_once(links: Links, away: Away) -> None:
 
 
 def launch_at(links: Links) -> Job:
-    return links.run(Key("another"), LOOK, lambda _key, _signal: None)
+    return run(links, Key("another"))

@@ -126,7 +126,7 @@ def test_a_stale_driver_is_refused_on_the_node_and_told_who_holds_it(dial: Dial,
     stale, other = dial(), dial()
     generation = claim(stale, OURS)
     claim(other, THEIRS)
-    with pytest.raises(StaleDriver, match=f"obeys generation {generation + 1} of {THEIRS.text}, not {generation} of"):
+    with pytest.raises(StaleDriver, match=f"was taken over: run {THEIRS.run}, driver {THEIRS.driver}, generation 2"):
         launch(stale, "k", sh('touch "$1"', str(trace)), generation=generation)
     with pytest.raises(StaleDriver):  # the right number with the wrong owner
         launch(stale, "l", sh('touch "$1"', str(trace)), generation=generation + 1)
