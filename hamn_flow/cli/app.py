@@ -218,7 +218,7 @@ def adopt(
     ctx: typer.Context,
     node: Annotated[str, typer.Argument(metavar="NODE", help="A node that keeps a copy of the run's journal.")],
     run: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="The run's whole id; that which holds the node if left out.")
+        str, typer.Argument(metavar="[RUN]", help="A run's id or its beginning; that which holds the node if left out.")
     ] = "",
     *,
     stay: Annotated[bool, typer.Option("--stay", help="Take the run over and go no further with it.")] = False,

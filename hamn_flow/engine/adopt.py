@@ -7,9 +7,10 @@ steps may have been begun that are not known: what was not begun there before is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hamn_flow.engine.begin import Desk
 from hamn_flow.engine.copies import best
@@ -25,16 +26,26 @@ from hamn_flow.model.pair import Cluster
 from hamn_flow.model.run import Run, StepState
 from hamn_flow.transport.connection import Held, Owner
 
+Answer = TypeVar("Answer")
+
 _NOT_BEGUN = frozenset({StepState.PENDING, StepState.FAILED, StepState.UNDONE})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """What the nodes keep of one run, and who holds them; a node that does not answer is in neither."""
+    """What the nodes keep of one run, why a copy could not be read, and who holds the nodes that answer."""
 
     run: str
     copies: Mapping[NodeName, Copy]
+    unread: Mapping[NodeName, Unreachable]
     held: Mapping[NodeName, Held]
+
+    @classmethod
+    def of(cls, run: str, found: Mapping[NodeName, Copy | Unreachable], held: Mapping[NodeName, Held]) -> Kept:
+        """Of what was found on each node."""
+        copies = {node: copy for node, copy in found.items() if isinstance(copy, Copy)}
+        unread = {node: error for node, error in found.items() if isinstance(error, Unreachable)}
+        return cls(run=run, copies=copies, unread=unread, held=held)
 
     def newest(self) -> tuple[NodeName, Copy]:
         """The whole copy that goes furthest; Refused if there is none, or if two of them part."""
@@ -42,9 +53,10 @@ class Kept:
         whole = {node: copy for node, copy in whole.items() if not _left_behind(node, copy, whole.values())}
         newest = best(whole.values())
         if newest is None:
-            said = "; ".join(f"that on {node} is {copy.health}" for node, copy in self.copies.items())
+            said = [f"that on {node} is {copy.health}" for node, copy in self.copies.items()]
+            said += [f"that on {node} cannot be read: {error.sentence}" for node, error in self.unread.items()]
             raise Refused(
-                f"there is no whole copy of run {self.run}: {said}",
+                f"there is no whole copy of run {self.run}: {'; '.join(said)}",
                 hint="Go on with it on the machine that drove it, if that has its journal; or give the nodes up by "
                 "hamn-flow release, and start a new run. state/README.md says how to read what is left.",
             )
@@ -62,7 +74,7 @@ class Kept:
 def look_for(world: World, cluster: Cluster, node: NodeName, run: str = "") -> Kept:
     """What both nodes keep of a run: the one named, or else that which holds `node`, or the last one that is open.
 
-    Unreachable if `node` does not answer; Refused if it keeps no such run.
+    `run` is its id or the beginning of it. Unreachable if `node` does not answer; Refused if no node keeps such a run.
     """
     with closing(Links(cluster=cluster, world=world)) as links:
         held = links.held()
@@ -70,8 +82,13 @@ def look_for(world: World, cluster: Cluster, node: NodeName, run: str = "") -> K
         if isinstance(asked, Unreachable):
             raise asked
         answering = {name: how for name, how in held.items() if not isinstance(how, Unreachable)}
-        meant = run or _meant(links, node, asked, tuple(answering))
-        return Kept(run=meant, copies=_copies(links, answering, meant), held=answering)
+        silent = {name: how for name, how in held.items() if isinstance(how, Unreachable)}
+        kept = _asked(answering, links.runs_kept_on) | silent
+        unread = [why for why in kept.values() if isinstance(why, Unreachable)]
+        if len(unread) == len(kept):
+            raise unread[0]
+        meant = _named(run, kept) if run else _meant(links, node, asked, kept)
+        return Kept.of(meant, _copies(links, answering, meant) | silent, answering)
 
 
 def take_over(desk: Desk, node: NodeName, found: Kept) -> Run:
@@ -97,7 +114,7 @@ def take_over(desk: Desk, node: NodeName, found: Kept) -> Run:
 def _taken_over(desk: Desk, node: NodeName, found: Kept, links: Links) -> Run:
     links.connect()
     links.reach(node)
-    now = Kept(run=found.run, copies=_copies(links, links.reached, found.run), held=found.held)
+    now = Kept.of(found.run, _copies(links, links.reached, found.run), found.held)
     source, newest = now.newest()
     refuse_other_pair(desk.cluster, newest)
     _refuse_own(desk, source, newest)
@@ -131,13 +148,20 @@ def _refuse_own(desk: Desk, source: NodeName, newest: Copy) -> None:
         )
 
 
-def _copies(links: Links, nodes: Iterable[NodeName], run: str) -> dict[NodeName, Copy]:
-    """The copies that can be read; a node whose copy cannot is left out."""
-    copies: dict[NodeName, Copy] = {}
+def _copies(links: Links, nodes: Iterable[NodeName], run: str) -> dict[NodeName, Copy | Unreachable]:
+    """Each node's copy, or why it cannot be read."""
+    return _asked(nodes, lambda node: links.copy_on(node, run))
+
+
+def _asked(nodes: Iterable[NodeName], ask: Callable[[NodeName], Answer]) -> dict[NodeName, Answer | Unreachable]:
+    """What each node answers, or why it does not."""
+    answers: dict[NodeName, Answer | Unreachable] = {}
     for node in nodes:
-        with suppress(Unreachable):
-            copies[node] = links.copy_on(node, run)
-    return copies
+        try:
+            answers[node] = ask(node)
+        except Unreachable as error:
+            answers[node] = error
+    return answers
 
 
 def refuse_other_pair(cluster: Cluster, copy: Copy) -> None:
@@ -160,34 +184,46 @@ class Audit:
 
 def audit(world: World, cluster: Cluster, reader: Reader, run: str) -> Audit:
     """Read all there is of a run, and see whether it fits: the copies first, as a living driver goes on meanwhile."""
-    copies: dict[NodeName, Copy | Unreachable] = {}
     with closing(Links(cluster=cluster, world=world)) as links:
         links.connect()
-        for spec in cluster.nodes:
-            try:
-                copies[spec.name] = links.copy_on(spec.name, run)
-            except Unreachable as error:
-                copies[spec.name] = error
+        copies = _copies(links, [spec.name for spec in cluster.nodes], run)
     commits = reader.commits(run)
     return Audit(run=run, commits=commits, unfit=first_unfit(run, commits), copies=copies)
 
 
-def _meant(links: Links, node: NodeName, held: Held, answering: Sequence[NodeName]) -> str:
+def _named(given: str, kept: Mapping[NodeName, tuple[str, ...] | Unreachable]) -> str:
+    """The one run of a copy that is called so, or begins so; Refused if there is none or several."""
+    names = sorted({run for runs in kept.values() if not isinstance(runs, Unreachable) for run in runs})
+    if given in names:
+        return given
+    found = [run for run in names if run.startswith(given)]
+    if len(found) > 1:
+        raise Refused(f"more than one run begins with `{given}`: {', '.join(found)}", hint="Type more of its id.")
+    if not found:
+        said = "; ".join(
+            runs.sentence if isinstance(runs, Unreachable) else f"{node} keeps {', '.join(runs) or 'none'}"
+            for node, runs in kept.items()
+        )
+        raise Refused(
+            f"no node keeps a journal of a run `{given}`: {said}",
+            hint="Name one of these; or none, for the run that holds the node.",
+        )
+    return found[0]
+
+
+def _meant(links: Links, node: NodeName, held: Held, kept: Mapping[NodeName, tuple[str, ...] | Unreachable]) -> str:
     """The run that a person means who names only a node."""
     holder = Owner.of(held.owner)
-    kept: list[tuple[NodeName, str]] = []
-    for name in answering:
-        with suppress(Unreachable):
-            kept += [(name, run) for run in links.runs_kept_on(name)]
+    known = {name: runs for name, runs in kept.items() if not isinstance(runs, Unreachable)}
     if holder is not None:
-        if holder.run in {run for _, run in kept}:
+        if any(holder.run in runs for runs in known.values()):
             return holder.run
         raise Refused(
-            f"{node} is held by run {holder.run}, and no node keeps a copy of it",
+            f"{node} is held by run {holder.run}, and no copy of it was found",
             hint=f"Go on with it where its journal is; if that is gone, type hamn-flow release {node} --because '...'.",
         )
-    copies = [copy for name, run in kept for copy in _copies(links, [name], run).values()]
-    open_copies = [copy for copy in copies if is_open(copy)]
+    copies = [copy for name, runs in known.items() for run in runs for copy in _copies(links, [name], run).values()]
+    open_copies = [copy for copy in copies if isinstance(copy, Copy) and is_open(copy)]
     if not open_copies:
         raise Refused(
             f"{node} keeps no journal of a run that is open",

@@ -129,6 +129,39 @@ def test_a_copy_that_is_not_whole_is_told_apart_and_not_taken(
     assert first[run] == second[run]
 
 
+def test_a_run_is_adopted_by_the_beginning_of_its_id(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    run, kept = run_id(desk), halted.world.node("mn2").copies
+    kept[f"{run}x"] = kept[run]
+    unclear = elsewhere("adopt", "mn1", run[:3], "--yes")
+    assert unclear.status == 5
+    assert f"more than one run begins with `{run[:3]}`: {run}, {run}x" in " ".join(unclear.errors.split())
+    for given in (run, run[:3]):
+        assert elsewhere("adopt", "mn1", given, "--stay", "--yes").status == (0 if given == run else 5)
+        kept.pop(f"{run}x", None)
+    third = desk.type("--journal", str(desk.journal.with_name("third.db")), "adopt", "mn1", run[:3], "--yes")
+    assert (third.status, third.errors) == (0, "")
+
+
+def test_who_mistypes_a_run_is_told_which_there_are_and_not_to_give_the_nodes_up(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    run = run_id(desk)
+    halted.world.node("mn2").copies.clear()
+    halted.world.node("mn2").copies["other1.aside0"] = b"no run"
+    for typed in ("nosuch", "other1", "k7/..x"):
+        refused = elsewhere("adopt", "mn1", typed, "--yes")
+        assert refused.status == 5
+        said = " ".join(refused.errors.split())
+        assert f"no node keeps a journal of a run `{typed}`: mn1 keeps {run}; mn2 keeps none" in said
+        assert "release" not in said
+    halted.world.power_off("mn2")
+    away = " ".join(elsewhere("adopt", "mn1", "nosuch", "--yes").errors.split())
+    assert f"mn1 keeps {run}; mn2" in away
+    assert "mn2 keeps" not in away
+
+
 def test_who_has_the_better_journal_is_sent_back_to_it_and_keeps_its_nodes(desk: Desk, halted: EmbeddedPair) -> None:
     """A decision is in the journal before it is in the copies. Who is refused holds no node afterwards."""
     assert halted.directory.is_dir()

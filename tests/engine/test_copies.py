@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -387,6 +389,28 @@ def test_a_node_whose_copies_cannot_be_read_keeps_no_run_from_being_adopted(benc
         found = adopt.look_for(desk.world, desk.cluster, B)
         assert (found.run, set(found.copies)) == (run, {B})
         assert adopt.take_over(desk, B, found).summary.unseen == (A,)
+
+
+def test_where_no_copy_can_be_read_it_is_said_why(bench: Bench) -> None:
+    """And nobody is told that there is none."""
+    bench.procedure([Write(node=A, path=bench.path("one"))], [IsThere(node=B, path=bench.path("go"))])
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    for name in (A, B):
+        place = Path(base(bench, name)) / "copies" / f"{run}.copy"
+        place.unlink()
+        place.mkdir()
+    with desk_elsewhere(bench) as desk, pytest.raises(Refused) as refused:
+        adopt.look_for(desk.world, desk.cluster, B, run).newest()
+    said = rf"there is no whole copy of run {run}: that on a cannot be read: .*; that on b cannot be read: .* directory"
+    assert re.fullmatch(said, refused.value.sentence)
+    for name in (A, B):
+        shutil.rmtree(Path(base(bench, name)) / "copies")
+        (Path(base(bench, name)) / "copies").touch()
+    for given in (run, ""):
+        with desk_elsewhere(bench) as desk, pytest.raises(Unreachable, match=r"could not do it: .*/copies: Not a dir"):
+            adopt.look_for(desk.world, desk.cluster, B, given)
 
 
 class Silent:
