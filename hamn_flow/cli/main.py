@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from hamn_flow.errors import HamnError
+from hamn_flow.errors import HamnError, Refused
 
 
 def program() -> NoReturn:
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     app = _loaded()
     try:
+        _refuse_unreadable(words)
         app(args=words, prog_name="hamn-flow")
     except HamnError as error:
         from hamn_flow.cli.paper import Paper
@@ -49,6 +50,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0
+
+
+def _refuse_unreadable(words: Sequence[str]) -> None:
+    """Refused if a word is not UTF-8: it could neither be kept in a journal nor printed."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            shown = word.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            raise Refused(
+                f"what was typed is not UTF-8: {shown}",
+                hint="Type it without such letters, or set the terminal to UTF-8.",
+            ) from error
 
 
 def _loaded() -> Callable[..., object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -142,6 +143,25 @@ def test_without_a_terminal_and_without_yes_nothing_is_touched(desk: Desk, pair:
         assert "Say --yes" in said.errors
     assert not desk.journal.exists()
     assert pair.world.digest() == before
+
+
+def test_a_word_that_is_not_utf_8_is_refused(desk: Desk, pair: EmbeddedPair) -> None:
+    """As a terminal sends it that is set to Latin-1; Python keeps such a byte as half of a pair of surrogates."""
+    pair.world.hold("mn1", "/install")
+    assert desk.type("start", *FAILOVER, "--yes").status == 3
+    for words in (
+        ("release", "mn1", "--because", "caf\udce9", "--yes"),
+        ("abandon", "--because", "caf\udce9", "--yes"),
+        ("confirm", "mn1.unmount./install", "--because", "caf\udce9"),
+        ("show", "caf\udce9"),
+        ("plan", *FAILOVER, "to=caf\udce9"),
+        ("--journal", "/caf\udce9", "status"),
+    ):
+        child = desk.start(*words)
+        out, _ = child.communicate(timeout=60)
+        assert child.returncode == 5, out
+        assert re.fullmatch(r"hamn-flow: what was typed is not UTF-8: \S*caf\\xe9\nHINT: Type it .*\n", out)
+    assert " waiting\n" in desk.type("status").out, "nothing was changed"
 
 
 def test_a_second_driver_is_refused_and_the_first_one_named(desk: Desk, pair: EmbeddedPair) -> None:
