@@ -229,10 +229,7 @@ class Acting:
             failed = StepSettled(run=self.run, step=step, state=StepState.FAILED, reason=error.sentence)
             events = (self._ended(key, never), failed)
             raise Halt(step=step, reason=error.sentence, hint=error.hint, events=events, cause=error) from error
-        if not launched:
-            return never
-        deadline = command.deadline * self.links.cluster.policy.deadline_factor
-        return self.links.attach(command.node, key, deadline, self._cancelling)
+        return self.links.attach(command.node, key, command.deadline, self._cancelling) if launched else never
 
     def _begun(self, intent: Intent, before: Probe) -> StepBegun:
         return StepBegun(

@@ -155,11 +155,12 @@ class Links:
     def attach(self, node: NodeName, key: Key, deadline: float, cancelling: Cancelling) -> Job:
         """Wait for the job's end, over lost links; past its deadline its process group is sent TERM, then KILL.
 
-        The answer is done, or never launched (none, unstarted, refused), or lost. After a lost link a key of which the
-        node knows nothing is answered as none, which is final; but as lost where the node is forgetful. OutcomeUnknown
-        if the node is not found again in time; StaleDriver if another driver took over meanwhile.
+        The deadline is multiplied by the policy's factor. The answer is done, or never launched (none, unstarted,
+        refused), or lost. After a lost link a key of which the node knows nothing is answered as none, which is final;
+        but as lost where the node is forgetful. OutcomeUnknown if the node is not found again in time; StaleDriver if
+        another driver took over meanwhile.
         """
-        job = self._wait(node, key, deadline)
+        job = self._wait(node, key, deadline * self.cluster.policy.deadline_factor)
         if job.state is JobState.NONE and node in self.forgetful:
             return replace(job, state=JobState.LOST)
         for signal in ("TERM", "KILL"):

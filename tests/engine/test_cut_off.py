@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, cast
 
 import pytest
 
+from hamn_flow.engine.act import REATTACHED_DEADLINE
 from hamn_flow.engine.begin import resume, rollback, skip, start
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
@@ -123,6 +124,47 @@ def learn_of_the_loss(bench: Bench, monkeypatch: pytest.MonkeyPatch, *, resumed:
         patch.setattr(Links, "attach", attach)
         kill_at_commit(patch, CommandEnded, before=before)
         return killed(bench, go_on if resumed else begin)
+
+
+@dataclass
+class Patient:
+    """A real connection that notes how long a command is waited for, and lets it end then."""
+
+    real: Connection
+    go: Path
+    waited: list[float]
+
+    def wait(self, key: Key, seconds: float) -> Job:
+        self.waited.append(seconds)
+        self.go.touch()
+        return self.real.wait(key, 60.0)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+
+def test_a_site_that_gives_commands_more_time_gives_it_also_to_one_that_is_found_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.policy = Policy(deadline_factor=3.0)
+    go, waited = Path(bench.path("go")), list[float]()
+    bench.procedure(
+        [WriteWhenTold(node=NODE, path=bench.path("one"), runs=bench.path("runs"), go=str(go))],
+        [Write(node=NODE, path=bench.path("two"))],
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Links, "attach", die)
+        run = killed(bench, begin)
+    with bench.desk() as desk:
+
+        def connect(spec: NodeSpec) -> Connection:
+            return cast("Connection", Patient(desk.world.connect(spec), go, waited))
+
+        world = replace(desk.world, connect=connect, monotonic=lambda: 0.0)
+        assert resume(replace(desk, world=world), run) is RunState.DONE
+    (found_again, launched) = waited
+    assert found_again == 3 * REATTACHED_DEADLINE
+    assert launched == 3 * Command(node=NODE, argv=("true",)).deadline
 
 
 @dataclass(frozen=True, kw_only=True)
