@@ -8,13 +8,16 @@ from typing import get_args
 
 from hamn_flow.cli.paper import Paper
 from hamn_flow.cli.settings import Settings
-from hamn_flow.errors import Invalid, Refused
-from hamn_flow.search.cases import Pair, case_of, first_scene
+from hamn_flow.errors import HamnError, Invalid, Refused
+from hamn_flow.search.acts import Case
+from hamn_flow.search.cases import Pair, case_of, first_scene, see_it_planned
 from hamn_flow.search.explore import Progress, Search, Told
-from hamn_flow.search.told import Searched, progress_line, searched_data, searched_lines
+from hamn_flow.search.told import NotSearched, Searched, progress_line, searched_data, searched_lines
 from hamn_flow.simulator.standard import DatabaseName, Size
 
 _TELLING_EVERY = 60.0  # seconds
+_SHOWN = "The way to each violation is shown above; mend the procedure, then search again."
+_LEFT_OUT = "What is not searched must be mended, or be named alone with its options."
 
 
 def verify(
@@ -28,28 +31,43 @@ def verify(
     first: bool,
     as_json: bool,
 ) -> None:
-    """Search one procedure, or all; Invalid, with each broken promise, if one is."""
+    """Search one procedure, or all; Invalid, with each broken promise, and each of all that cannot be searched."""
     paper, catalog = Paper.of(as_json=as_json), settings.catalog()
     if options and not procedure:
         raise Refused("it is not said whose options these are", hint="Name the procedure before its options.")
-    names = [procedure] if procedure else [entry.name for entry in catalog.entries]
     searched: list[Searched] = []
-    for name in names:
+    left_out = [] if procedure else [NotSearched(one.name, one.problem) for one in catalog.broken]
+    unusable = {one.procedure for one in left_out}
+    for name in [procedure] if procedure else [one.name for one in catalog.entries if one.name not in unusable]:
         begun = monotonic()
-        case = case_of(catalog, name, options, pair)
-        tell = _telling(Paper.of(as_json=True), name)
-        search = Search.of(case, first_scene(case, pair), jobs=jobs, tell=tell, first=first)
+        try:
+            search = _begun(case_of(catalog, name, options, pair), pair, jobs=jobs, first=first)
+        except HamnError as error:
+            if procedure:
+                raise
+            left_out.append(NotSearched(name, f"{name} is not searched: {error.sentence}"))
+            continue
         one = Searched(judgement=search.judged(faults), seconds=monotonic() - begun)
         searched.append(one)
         if not as_json:
             paper.tell(searched_lines(one, paper.width))
     broken = tuple(each.sentence for one in searched for each in one.judgement.violations)
+    problems = (*broken, *(one.problem for one in left_out))
     if as_json:
-        paper.json(searched_data(searched))
-        if broken:
+        paper.json(searched_data(searched, left_out))
+        if problems:
             raise SystemExit(Invalid.exit_status)  # what is wrong is in that one document
-    elif broken:
-        raise Invalid(broken, hint="The way to each is shown above; mend the procedure, then search again.")
+    elif problems:
+        hints = [hint for hint, some in ((_SHOWN, broken), (_LEFT_OUT, left_out)) if some]
+        raise Invalid(problems, hint=" ".join(hints))
+
+
+def _begun(case: Case, pair: Pair, *, jobs: int, first: bool) -> Search:
+    """A search of the case; what its start is refused with, if it is though nothing disturbs it."""
+    scene = first_scene(case, pair)
+    see_it_planned(case, scene)
+    tell = _telling(Paper.of(as_json=True), case.procedure)
+    return Search.of(case, scene, jobs=jobs, tell=tell, first=first)
 
 
 def _telling(paper: Paper, procedure: str) -> Told:

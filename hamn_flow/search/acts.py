@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 from hamn_flow.catalog import Catalog
 from hamn_flow.engine.adopt import look_for, take_over
-from hamn_flow.engine.begin import Desk, abandon, release, resume, rollback, start
+from hamn_flow.engine.begin import Desk, abandon, confirm, release, resume, rollback, start
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World as Outside
-from hamn_flow.errors import Unreachable
+from hamn_flow.errors import HamnError, Unreachable
 from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.pair import Cluster
+from hamn_flow.model.run import Decision
+from hamn_flow.search.scene import asked
 
 _WHY = "somebody says so"
 
@@ -52,8 +55,21 @@ def _run(desk: Desk) -> str:
     return desk.journal.runs()[0].id
 
 
-RESUME = Act(text="hamn-flow resume", do=lambda desk: resume(desk, _run(desk)))
-FORWARD = Act(text="hamn-flow resume --forward", do=lambda desk: resume(desk, _run(desk), forward=True))
+def _go_on(desk: Desk, *, forward: bool = False) -> None:
+    """Resume; of what the run asks of a person they say, once, that it is done, and resume again."""
+    try:
+        resume(desk, _run(desk), forward=forward)
+    except HamnError:
+        run = desk.journal.run(_run(desk))
+        step, halt = asked(run), run.summary.halt
+        if not step or halt is None or halt.step != step or run.decided(Decision.CONFIRM, step):
+            raise
+        confirm(desk, run.summary.id, step, _WHY)
+        _go_on(desk)
+
+
+RESUME = Act(text="hamn-flow resume", do=_go_on)
+FORWARD = Act(text="hamn-flow resume --forward", do=partial(_go_on, forward=True))
 ROLLBACK = Act(text="hamn-flow rollback", do=lambda desk: rollback(desk, _run(desk)))
 ABANDON = Act(text="hamn-flow abandon", do=lambda desk: abandon(desk, _run(desk), _WHY))
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from hamn_flow.catalog import Catalog
 from hamn_flow.errors import Refused
 from hamn_flow.journal.memory import MemoryJournal
-from hamn_flow.search.acts import Act, Case
+from hamn_flow.model.run import RunState
+from hamn_flow.search.acts import Case
 from hamn_flow.search.course import Course
-from hamn_flow.search.scene import Scene
+from hamn_flow.search.scene import Scene, run_in
 from hamn_flow.search.tasks import Findings
 from hamn_flow.simulator import standard_cluster, standard_pair
 from hamn_flow.simulator.standard import MN1, MN2, DatabaseName, Size
@@ -42,14 +43,29 @@ def first_scene(case: Case, pair: Pair) -> Scene:
     if case.procedure not in _AFTER:
         return scene
     before = case_of(case.catalog, _AFTER[case.procedure], {}, pair)
-    course = _undisturbed(before, scene, before.start)
+    course = _undisturbed(before, scene)
+    run = run_in(course.journal)
+    if course.found.broken or run is None or run.summary.state is not RunState.DONE:
+        raise Refused(
+            f"{before.start.text}, which comes first, does not get to its end on the simulated pair, though nothing "
+            "disturbs it",
+            hint=f"Type hamn-flow verify {before.procedure} to see why.",
+        )
     return Scene.packed(course.world.state, MemoryJournal.empty())
 
 
-def _undisturbed(case: Case, scene: Scene, act: Act) -> Course:
-    course = Course(case=case, scene=scene, act=act, at="", faults=0, findings=Findings())
+def see_it_planned(case: Case, scene: Scene) -> None:
+    """Raise what the start is refused with though nothing disturbs it: without a run there is nothing to search.
+
+    A run that stops before its end is for the search, which tells what it stops at and how it came there.
+    """
+    course = _undisturbed(case, scene)
+    if course.error is not None and run_in(course.journal) is None:
+        raise course.error
+
+
+def _undisturbed(case: Case, scene: Scene) -> Course:
+    """The course of the start, with nothing in its way."""
+    course = Course(case=case, scene=scene, act=case.start, at="", faults=0, findings=Findings())
     course.follow()
-    (standing,) = course.found.standings.values()
-    if standing.state is None or not standing.state.ended:
-        raise Refused(f"{act.text} does not get to its end on the simulated pair, though nothing disturbs it")
     return course

@@ -67,6 +67,7 @@ class Course:
     world: World = field(init=False)
     journal: MemoryJournal = field(init=False)
     by_hand: tuple[ByHand, ...] = field(init=False)
+    error: HamnError | None = None  # what the driver ends with, if it stops before its end
     _links: dict[NodeName, SimulatedConnection | None] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
     _said: list[str] = field(default_factory=list)
@@ -117,6 +118,7 @@ class Course:
         except Died:
             return "the driver dies"
         except HamnError as error:
+            self.error = error
             return f"it halts: {error.sentence}"
         return ""
 

@@ -72,6 +72,11 @@ class Map:
                 break
         return state
 
+    def undisturbed(self, root: str) -> str:
+        """Where a start ends that nothing disturbs, if a person then does what the run asks of them."""
+        end = self.end(root, next(self.acts(root), ""))
+        return self.gone(end, RunState.DONE) if end and self.standings[end].asks else end
+
     def acts(self, state: str) -> Iterator[str]:
         """What may be typed there, a person's own deeds left out."""
         return (act for act in self.ways.get(state, {}) if act.startswith("hamn-flow "))
@@ -144,6 +149,8 @@ def judge(
             violations.setdefault(sentence, Violation(sentence=sentence, trace=trace(state)))
         elif whole and state not in alone:
             waiting.add(_reason(at))
+        if at.asks and way.end(state, _typed(at, RunState.DONE)) == state:
+            waiting.add(f"{at.asks}: a person has to do it before anything can follow")
     return Judgement(
         procedure=procedure,
         states=reached,
@@ -166,9 +173,7 @@ def _reason(at: Standing) -> str:
 def _wrong(way: Map, root: str, state: str) -> Iterator[str]:
     """What is said of a run and is not so; and a run that cannot go on though nothing is in its way."""
     standings = way.standings
-    at = standings[state]
-    start = next(way.acts(root), "")
-    done = standings.get(way.end(root, start))
+    at, done = standings[state], standings.get(way.undisturbed(root))
     if at.digest and at.state is RunState.ROLLED_BACK and at.digest != standings[root].digest:
         yield "a run is rolled back, and the pair is not as it was before it"
     if at.digest and at.state is RunState.DONE and done and done.state is RunState.DONE and at.digest != done.digest:
@@ -182,8 +187,10 @@ def _wrong(way: Map, root: str, state: str) -> Iterator[str]:
         return
     for goal in (RunState.DONE, RunState.ROLLED_BACK):
         end = way.gone(state, goal) if _typed(at, goal) in way.ways.get(state, {}) else ""
-        halted = standings[end].step if end else ""
-        if end and standings[end].state is not goal and not (goal is RunState.ROLLED_BACK and halted in at.doubted):
+        if not end or standings[end].state is goal:
+            continue
+        last = standings[end]
+        if not (last.asks if goal is RunState.DONE else last.step in at.doubted):
             yield f"nothing is in the way, and {_typed(at, goal)} does not get to its end" + (
-                f": it waits at {halted}" if halted else ""
+                f": it waits at {last.step}" if last.step else ""
             )

@@ -18,7 +18,7 @@ from hamn_flow.model.pair import Cluster
 from hamn_flow.model.probe import Finding, Probe, unknown
 from hamn_flow.model.run import Direction, StepRecord
 from hamn_flow.search.likeness import BOOTS, replayed, run_kept
-from hamn_flow.search.scene import ByHand, Scene, Standing, run_in
+from hamn_flow.search.scene import ByHand, Scene, Standing, asked, run_in
 from hamn_flow.simulator.digest import digest
 from hamn_flow.simulator.invariants import violations
 from hamn_flow.simulator.state import KeyedJob, Node, State
@@ -190,6 +190,7 @@ def standing(cluster: Cluster, state: State, journal: MemoryJournal, by_hand: tu
         kept=run is None and keep_an_open_run(state),
         forward=run is None or run.summary.direction is Direction.FORWARD,
         step=run.summary.halt.step if run and run.summary.halt else "",
+        asks=asked(run) if run else "",
         active=active_node(state, cluster),
         off=off,
         in_the_way=obstacles,

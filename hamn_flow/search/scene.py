@@ -6,10 +6,13 @@ import pickle
 from dataclasses import dataclass
 from zlib import compress, decompress
 
+from hamn_flow.catalog import thaw
+from hamn_flow.engine.forward import SETTLED
 from hamn_flow.journal import Journal
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.run import Run, RunState
 from hamn_flow.simulator.state import State
+from hamn_flow.steps.step import PersonStep
 
 _QUICKLY = 1  # zlib's level
 
@@ -17,6 +20,12 @@ _QUICKLY = 1  # zlib's level
 def run_in(journal: Journal) -> Run | None:
     """The one run that a scene's journal holds, if any."""
     return next((journal.run(each.id) for each in journal.runs()), None)
+
+
+def asked(run: Run) -> str:
+    """The step that comes next, if it is for a person to do; empty otherwise."""
+    following = next((step for step in run.steps if step.state not in SETTLED), None)
+    return following.name if following and isinstance(thaw(following.planned), PersonStep) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +73,7 @@ class Standing:
     kept: bool  # the journal has no run, and a node keeps one that is open
     forward: bool
     step: str  # at which the run waits
+    asks: str  # the step that comes next, if it is for a person to do
     active: str  # the node that has all of the role while the other has nothing of it; empty: there is none
     off: tuple[str, ...]
     in_the_way: tuple[str, ...]  # what a person has to clear up

@@ -19,6 +19,14 @@ class Searched:
     seconds: float
 
 
+@dataclass(frozen=True)
+class NotSearched:
+    """A procedure that cannot be searched, and a sentence why."""
+
+    procedure: str
+    problem: str
+
+
 def progress_line(procedure: str, progress: Progress, seconds: float) -> Line:
     """How far the search of a procedure has come."""
     text = f"{procedure}: {progress.states} states after {seconds_text(seconds)}"
@@ -44,18 +52,19 @@ def searched_lines(searched: Searched, width: int) -> Iterator[Line]:
             yield from hanging(line(f"  {number:4}  "), one_line(text), width)
 
 
-def searched_data(searched: Sequence[Searched]) -> dict[str, Any]:
-    """All of them together, and each alone; of one alone the same twice."""
+def searched_data(searched: Sequence[Searched], left_out: Sequence[NotSearched]) -> dict[str, Any]:
+    """All of them together, and each alone; of one alone the same twice. Then what is not searched."""
     judgements = [one.judgement for one in searched]
     return {
         "procedure": judgements[0].procedure if len(judgements) == 1 else "all",
         "states": sum(one.states for one in judgements),
         "edges": sum(one.edges for one in judgements),
-        "depth": max(one.depth for one in judgements),
+        "depth": max((one.depth for one in judgements), default=0),
         "violations": [each for one in searched for each in _data(one)["violations"]],
         "waiting_for_person": [f"{one.procedure}: {each}" for one in judgements for each in one.waiting_for_person],
         "seconds": round(sum(one.seconds for one in searched), 1),
         "procedures": [_data(one) for one in searched],
+        "not_searched": [{"procedure": one.procedure, "problem": one.problem} for one in left_out],
     }
 
 
