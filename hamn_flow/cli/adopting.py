@@ -33,8 +33,7 @@ def adopt(settings: Settings, given: str, run: str, left: LeftRunning, *, stay: 
     found = adoption.look_for(world(), cluster, node, run)
     _, newest = found.newest()
     adoption.refuse_other_pair(cluster, newest)
-    with closing(MemoryJournal(MemoryJournal.empty())) as copy:
-        copy.take_over(found.run, newest.commits)
+    with closing(MemoryJournal.replayed(found.run, newest.commits)) as copy:
         before = copy.run(found.run)
     paper.tell([*holding_lines(found.held, paper.width), *kept_lines(found, cluster, paper.width), line()])
     if not yes:

@@ -234,7 +234,7 @@ def adopt(
 
 @command(epilog="Example: hamn-flow audit k7m2qx")
 def audit(ctx: typer.Context, run: RunId = "", *, json: Json = False) -> None:
-    """Compare a run's journal with its copies. Whether each is whole, and where they part."""
+    """Compare a run's journal with its events and its copies. Whether each is whole, and where they part."""
     from hamn_flow.cli import adopting
 
     adopting.audit(settings_of(ctx), run, as_json=json)

@@ -19,7 +19,9 @@ from hamn_flow.engine.world import World
 from hamn_flow.errors import HamnError, JournalUnusable, Refused, Unreachable
 from hamn_flow.journal import Reader
 from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, first_unfit, relation
-from hamn_flow.journal.schema import VERSION
+from hamn_flow.journal.memory import MemoryJournal
+from hamn_flow.journal.rows import Parting, Recorded, partings
+from hamn_flow.journal.schema import FOLLOWS, VERSION
 from hamn_flow.model.command import NodeName
 from hamn_flow.model.events import Adopted, DriverCame, Event, StepSettled
 from hamn_flow.model.pair import Cluster
@@ -174,11 +176,13 @@ def refuse_other_pair(cluster: Cluster, copy: Copy) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """How a run's journal and its copies are: the first commit that does not fit, and each node's copy beside it."""
+    """How a run's journal and its copies are: where it is not whole, and each node's copy beside it."""
 
     run: str
     commits: tuple[Commit, ...]
-    unfit: int | None
+    unfit: int | None  # the first commit that does not follow from those before
+    beyond: int  # events of no commit
+    partings: tuple[Parting, ...] | None  # of the tables from the events; None: they were not compared
     copies: Mapping[NodeName, Copy | Unreachable]
 
 
@@ -187,8 +191,24 @@ def audit(world: World, cluster: Cluster, reader: Reader, run: str) -> Audit:
     with closing(Links(cluster=cluster, world=world)) as links:
         links.connect()
         copies = _copies(links, [spec.name for spec in cluster.nodes], run)
-    commits = reader.commits(run)
-    return Audit(run=run, commits=commits, unfit=first_unfit(run, commits), copies=copies)
+    recorded = reader.recorded(run)
+    unfit = first_unfit(run, recorded.commits)
+    return Audit(
+        run=run,
+        commits=recorded.commits,
+        unfit=unfit,
+        beyond=recorded.beyond,
+        partings=_parted(run, recorded) if unfit is None else None,
+        copies=copies,
+    )
+
+
+def _parted(run: str, recorded: Recorded) -> tuple[Parting, ...] | None:
+    """Where the tables are not what the run's events make of them; None of a run that an older version wrote."""
+    if any(commit.version < FOLLOWS for commit in recorded.commits):
+        return None
+    with closing(MemoryJournal.replayed(run, recorded.commits)) as made:
+        return tuple(partings(recorded.rows, made.recorded(run).rows))
 
 
 def _named(given: str, kept: Mapping[NodeName, tuple[str, ...] | Unreachable]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hamn_flow.journal.chain import Commit
 from hamn_flow.journal.journal import Journal
 from hamn_flow.journal.schema import migrate
 from hamn_flow.model.events import Event
@@ -43,6 +44,13 @@ class MemoryJournal(Journal):
         connection.execute("PRAGMA page_size = 1024")  # most tables stay small
         migrate(connection)
         return connection.serialize()
+
+    @classmethod
+    def replayed(cls, run: str, commits: Sequence[Commit]) -> MemoryJournal:
+        """A journal with what follows from these commits of a run, and nothing else."""
+        journal = cls(cls.empty())
+        journal.take_over(run, commits)
+        return journal
 
     def saved(self) -> bytes:
         """All of it."""

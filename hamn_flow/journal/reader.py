@@ -16,6 +16,7 @@ from hamn_flow.errors import Refused
 from hamn_flow.journal import lock, place
 from hamn_flow.journal.chain import Commit, commit_text
 from hamn_flow.journal.codec import event_of, time_of
+from hamn_flow.journal.rows import NAMED_BY, Recorded
 from hamn_flow.journal.schema import VERSION, migrate, version_of
 from hamn_flow.journal.trouble import damaged, translated
 from hamn_flow.model.command import Key, NodeName
@@ -37,6 +38,10 @@ from hamn_flow.model.run import (
     StepState,
 )
 
+_BEYOND = (
+    "SELECT number FROM events WHERE run = ?1 "
+    "AND number > coalesce((SELECT max(last_event) FROM commits WHERE run = ?1), 0)"
+)
 PATIENCE = 30.0  # seconds to wait for another program that locks the file
 
 
@@ -131,11 +136,31 @@ class Reader:
     def commits(self, run: str, after: int = 0) -> tuple[Commit, ...]:
         """The chain of a run, from the commit after so many on."""
         with self._readable(), self._moment():
-            rows = self._rows("SELECT * FROM commits WHERE run = ? AND number >= ? ORDER BY number", run, after)
-            began = rows[0]["last_event"] if rows and rows[0]["number"] == after else 0
-            told = self._rows(
-                "SELECT number, at, kind, event FROM events WHERE run = ? AND number > ? ORDER BY number", run, began
+            return self._commits(run, after)
+
+    def recorded(self, run: str) -> Recorded:
+        """The chain of a run, the rows that are to follow from it, and what lies beyond it, as of one moment."""
+        with self._readable(), self._moment():
+            return Recorded(
+                commits=self._commits(run),
+                rows={
+                    (table, str(row[name] if name else place)): dict(row)
+                    for table, name in NAMED_BY.items()
+                    for place, row in enumerate(self._rows_of(table, run), 1)
+                },
+                beyond=len(self._rows(_BEYOND, run)),
             )
+
+    def _rows_of(self, table: str, run: str) -> list[sqlite3.Row]:
+        whose = "id" if table == "runs" else "run"
+        return self._rows(f"SELECT * FROM {table} WHERE {whose} = ? ORDER BY rowid", run)  # noqa: S608 -- our own names
+
+    def _commits(self, run: str, after: int = 0) -> tuple[Commit, ...]:
+        rows = self._rows("SELECT * FROM commits WHERE run = ? AND number >= ? ORDER BY number", run, after)
+        began = rows[0]["last_event"] if rows and rows[0]["number"] == after else 0
+        told = self._rows(
+            "SELECT number, at, kind, event FROM events WHERE run = ? AND number > ? ORDER BY number", run, began
+        )
         found: list[Commit] = []
         at = 0
         for row in rows:

@@ -9,6 +9,7 @@ from hamn_flow import content
 from hamn_flow.errors import JournalUnusable
 
 VERSION = 10  # the number of migrations; written here because reading a journal must not load them
+FOLLOWS = 10  # since this version the tables follow from the events alone: what is older, migrations filled in part
 SET = "hamn-flow"
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from hamn_flow.engine.adopt import Audit, Kept
 from hamn_flow.errors import Unreachable
 from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, relation
+from hamn_flow.journal.rows import Parting
 from hamn_flow.model.pair import Cluster
-from hamn_flow.report.line import Line, Span, Tone, hanging, line
+from hamn_flow.report.line import Line, Span, Tone, hanging, line, one_line
 
+_SHORT = 60  # characters of a value that is told
 _HEALTHY = {Health.WHOLE: Tone.GOOD, Health.MISSING: Tone.WARN}
 
 
@@ -32,15 +34,10 @@ def audit_lines(audit: Audit, zone: datetime, width: int) -> list[Line]:
     """The journal and each copy, in words."""
     wide = max(len("journal"), *(len(node) for node in audit.copies)) + 2
     lines = [line("run ", Span(audit.run, Tone.HEAD))]
-    said, tone = f"whole, {_commits(audit.commits)}", Tone.GOOD
-    if audit.commits:
-        said += f", the last at {audit.commits[-1].at.astimezone(zone.tzinfo):%Y-%m-%d %H:%M:%S %Z}"
-    if audit.unfit is not None:
-        said, tone = (
-            f"damaged: commit {audit.unfit} of {len(audit.commits)} does not follow from those before",
-            Tone.BAD,
-        )
+    said, tone = _spoken_journal(audit, zone)
     lines += hanging(line(f"  {'journal':<{wide}}"), said, width, tone)
+    for parting in audit.partings or ():
+        lines += hanging(line(" " * (wide + 2)), _spoken_parting(parting), width, Tone.BAD)
     for node, copy in audit.copies.items():
         tone = Tone.WARN if isinstance(copy, Unreachable) else _HEALTHY.get(copy.health, Tone.BAD)
         lines += hanging(line(f"  {node:<{wide}}"), _spoken(audit, copy), width, tone)
@@ -51,7 +48,13 @@ def audit_data(audit: Audit) -> dict[str, Any]:
     """The same as plain data."""
     return {
         "run": audit.run,
-        "journal": {"commits": len(audit.commits), "damaged_at": audit.unfit},
+        "journal": {
+            "commits": len(audit.commits),
+            "damaged_at": audit.unfit,
+            "events_beyond": audit.beyond,
+            "compared": audit.partings is not None,
+            "parts": [vars(parting) for parting in audit.partings or ()],
+        },
         "copies": [{"node": node, **_data(audit, copy)} for node, copy in audit.copies.items()],
         "trouble": trouble_of(audit),
     }
@@ -65,6 +68,11 @@ def trouble_of(audit: Audit) -> str:
 def _troubles(audit: Audit) -> Iterator[str]:
     if audit.unfit is not None:
         yield f"the journal of run {audit.run} is damaged at commit {audit.unfit}"
+    if audit.beyond:
+        yield f"{audit.beyond} of the events of run {audit.run} are in no commit"
+    if audit.partings:
+        tables = ", ".join(dict.fromkeys(parting.table for parting in audit.partings))
+        yield f"what the journal has of run {audit.run} in {tables} is not what follows from its events"
     for node, copy in audit.copies.items():
         if isinstance(copy, Unreachable):
             continue
@@ -76,6 +84,33 @@ def _troubles(audit: Audit) -> Iterator[str]:
         elif how is Relation.AHEAD:
             more = _commits(copy.commits[len(audit.commits) :])
             yield f"the copy on {node} has {more} more than the journal: another driver went on with the run"
+
+
+def _spoken_journal(audit: Audit, zone: datetime) -> tuple[str, Tone]:
+    if audit.unfit is not None:
+        return f"damaged: commit {audit.unfit} of {len(audit.commits)} does not follow from those before", Tone.BAD
+    said = _commits(audit.commits)
+    if audit.commits:
+        said += f", the last at {audit.commits[-1].at.astimezone(zone.tzinfo):%Y-%m-%d %H:%M:%S %Z}"
+    if audit.beyond:
+        said += f"; {audit.beyond} of its events are in no commit"
+    if audit.partings is None:
+        said += "; what an older version wrote of it is not compared with its events"
+    if audit.partings:
+        said += "; its tables are not what follows from its events"
+    return (f"changed, {said}", Tone.BAD) if audit.beyond or audit.partings else (f"whole, {said}", Tone.GOOD)
+
+
+def _spoken_parting(parting: Parting) -> str:
+    where = f"{parting.table} {parting.row}"
+    if not parting.column:
+        return f"{where} is missing" if parting.has is None else f"{where} follows from no event"
+    return f"{where}: {parting.column} is {_value(parting.has)}, and {_value(parting.follows)} follows"
+
+
+def _value(value: object) -> str:
+    text = "empty" if value is None or value == "" else one_line(str(value))
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
 
 
 def _spoken(audit: Audit, copy: Copy | Unreachable) -> str:

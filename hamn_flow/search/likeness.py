@@ -86,10 +86,8 @@ def run_kept(state: State) -> str:
 @lru_cache(maxsize=8)
 def replayed(run: str, text: bytes) -> tuple[Copy, MemoryJournal]:
     """A copy, and a journal that has what fits of it."""
-    copy, journal = Copy.read(run, text), MemoryJournal(MemoryJournal.empty())
-    if copy.commits:
-        journal.take_over(run, copy.commits)
-    return copy, journal
+    copy = Copy.read(run, text)
+    return copy, MemoryJournal.replayed(run, copy.commits)
 
 
 def nodes_likeness(state: State, by_hand: Iterable[ByHand] = ()) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.cli.desk import Desk, Said
 from tests.cli.test_terminal import Terminal
 
 FAILOVER = ("planned-failover",)
+RECORDED = Path(__file__).parents[1] / "journal" / "recorded"
 
 
 @pytest.fixture
@@ -256,6 +259,68 @@ def test_an_audit_tells_of_a_journal_that_was_changed(desk: Desk, halted: Embedd
     found = desk.type("audit")
     assert found.status == 10
     assert "damaged: commit " in found.out
+
+
+def test_what_the_engine_goes_on_from_follows_from_the_events(
+    desk: Desk, halted: EmbeddedPair, elsewhere: Callable[..., Said]
+) -> None:
+    """Of several runs in one journal, of one that was rolled back, and of one that another journal adopted."""
+    assert desk.type("skip", "mn1.unmount./install", "--because", "for the test", "--yes").status == 0
+    assert desk.type("rollback", "--yes").status == 0
+    halted.world.hold("mn1", "/install")
+    assert desk.type("start", *FAILOVER, "--yes").status == 3
+    second, first = (each["id"] for each in json.loads(desk.type("runs", "--json").out)["runs"])
+    assert elsewhere("adopt", "mn1", "--stay", "--yes").status == 0
+    for audited in (desk.type("audit", first, "--json"), elsewhere("audit", second, "--json")):
+        journal = json.loads(audited.out)["journal"]
+        assert (journal["compared"], journal["events_beyond"], journal["parts"]) == (True, 0, [])
+        assert audited.status == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "UPDATE steps SET state = 'done' WHERE state = 'failed'",
+            "steps mn1.unmount./install: state is done, and failed follows",
+        ),
+        ("UPDATE runs SET checkpoint = 'start'", "runs RUN: checkpoint is start, and "),
+        ("DELETE FROM attempts", "attempts 1 is missing"),
+        (
+            "INSERT INTO decisions (run, kind, step, who, why, at) SELECT id, 'skip', '', '', '', '' FROM runs",
+            "decisions 1 follows from no event",
+        ),
+        ("UPDATE nodes SET boot_id = '' WHERE node = 'mn2'", "nodes mn2: boot_id is empty, and "),
+        (
+            "INSERT INTO events (run, at, kind, event) SELECT run, at, kind, event FROM events LIMIT 1",
+            "1 of its events are in no commit",
+        ),
+    ],
+    ids=lambda value: " ".join(value.split()[:3]),
+)
+def test_an_audit_tells_of_tables_that_were_changed(desk: Desk, halted: EmbeddedPair, change: str, said: str) -> None:
+    assert halted.directory.is_dir()
+    run = run_id(desk)
+    with closing(sqlite3.connect(desk.journal)) as journal, journal:
+        journal.execute(change)
+    found = desk.type("audit")
+    assert found.status == 10
+    assert said.replace("RUN", run) in found.out
+    assert f"of run {run}" in found.errors
+    assert "hamn-flow show" in found.errors
+
+
+def test_what_an_older_version_wrote_is_not_compared_with_its_events(desk: Desk, pair: EmbeddedPair) -> None:
+    """Migrations have filled columns in for which there was no event."""
+    assert pair.directory.is_dir()
+    with closing(sqlite3.connect(desk.journal)) as journal:
+        journal.executescript((RECORDED / "version_4.sql").read_text())
+    with desk.drive():
+        pass
+    unsaid: dict[str, Any] = {"damaged_at": None, "events_beyond": 0, "compared": False, "parts": []}
+    for run, commits in (("zebra2", 4), ("k7m2qx", 9)):
+        assert json.loads(desk.type("audit", run, "--json").out)["journal"] == {"commits": commits, **unsaid}
+    assert desk.type("audit", "zebra2").status == 0
 
 
 def test_who_holds_the_nodes_is_shown_and_given_up(
