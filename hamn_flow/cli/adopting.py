@@ -51,7 +51,7 @@ def adopt(settings: Settings, given: str, run: str, left: LeftRunning, *, stay: 
 
 
 def audit(settings: Settings, given: str, *, as_json: bool) -> None:
-    """Compare; JournalUnusable if the journal or a copy is not whole, or if they part."""
+    """Compare; JournalUnusable if the journal or a copy is not whole, or if they part; Unreachable if none answers."""
     paper = Paper.of(as_json=as_json)
     with read(settings.journal_path) as reader:
         newest = reader.runs(open_only=True) or reader.runs(limit=1)
@@ -63,6 +63,9 @@ def audit(settings: Settings, given: str, *, as_json: bool) -> None:
     trouble = trouble_of(found)
     if trouble:
         raise JournalUnusable(trouble, hint=f"Nothing was changed. hamn-flow show {run} tells what this journal has.")
+    silent = found.silent()
+    if silent is not None:
+        raise silent
 
 
 def _node(cluster: Cluster, given: str) -> NodeName:

@@ -23,7 +23,7 @@ from hamn_flow.journal.memory import MemoryJournal
 from hamn_flow.journal.rows import Parting, Recorded, partings
 from hamn_flow.journal.schema import FOLLOWS, VERSION
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.events import Adopted, DriverCame, Event, StepSettled
+from hamn_flow.model.events import Adopted, CopyMissed, DriverCame, Event, StepSettled
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.run import Run, StepState
 from hamn_flow.transport.connection import Held, Owner
@@ -185,6 +185,28 @@ class Audit:
     partings: tuple[Parting, ...] | None  # of the tables from the events; None: they were not compared
     copies: Mapping[NodeName, Copy | Unreachable]
 
+    @property
+    def needed(self) -> bool:
+        """Whether both nodes ought to keep a copy; a run that launched nothing, or has ended, may have none."""
+        return is_open(self.fitting)
+
+    @property
+    def missed(self) -> Mapping[NodeName, str]:
+        """Why a node could not be brought a copy, as the journal noted it last."""
+        told = (commit for commit in self.fitting if CopyMissed.__name__ in commit.kinds)
+        events = (event for commit in told for _, _, event in commit.events())
+        return {event.node: event.reason for event in events if isinstance(event, CopyMissed)}
+
+    @property
+    def fitting(self) -> tuple[Commit, ...]:
+        """The journal's commits up to the first that does not fit: what comes then may be no commit at all."""
+        return self.commits if self.unfit is None else self.commits[: self.unfit - 1]
+
+    def silent(self) -> Unreachable | None:
+        """Why nothing could be compared, if no node answers."""
+        errors = [copy for copy in self.copies.values() if isinstance(copy, Unreachable)]
+        return errors[0] if len(errors) == len(self.copies) else None
+
 
 def audit(world: World, cluster: Cluster, reader: Reader, run: str) -> Audit:
     """Read all there is of a run, and see whether it fits: the copies first, as a living driver goes on meanwhile."""
@@ -243,7 +265,7 @@ def _meant(links: Links, node: NodeName, held: Held, kept: Mapping[NodeName, tup
             hint=f"Go on with it where its journal is; if that is gone, type hamn-flow release {node} --because '...'.",
         )
     copies = [copy for name, runs in known.items() for run in runs for copy in _copies(links, [name], run).values()]
-    open_copies = [copy for copy in copies if isinstance(copy, Copy) and is_open(copy)]
+    open_copies = [copy for copy in copies if isinstance(copy, Copy) and is_open(copy.commits)]
     if not open_copies:
         raise Refused(
             f"{node} keeps no journal of a run that is open",
@@ -252,9 +274,9 @@ def _meant(links: Links, node: NodeName, held: Held, kept: Mapping[NodeName, tup
     return max(open_copies, key=lambda copy: copy.commits[-1].at).run
 
 
-def is_open(copy: Copy) -> bool:
-    """Whether its run has launched something and has not ended; of any version, as only names of events are read."""
-    kinds = [kind for commit in copy.commits for kind in commit.kinds]
+def is_open(commits: Iterable[Commit]) -> bool:
+    """Whether a run has launched something and has not ended; of any version, as only names of events are read."""
+    kinds = [kind for commit in commits for kind in commit.kinds]
     last = next((kind for kind in reversed(kinds) if kind in {"RunBegun", "RunHalted", "RunEnded"}), "RunEnded")
     return last != "RunEnded" and "CommandLaunched" in kinds
 

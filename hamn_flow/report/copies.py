@@ -14,7 +14,6 @@ from hamn_flow.model.pair import Cluster
 from hamn_flow.report.line import Line, Span, Tone, hanging, line, one_line
 
 _SHORT = 60  # characters of a value that is told
-_HEALTHY = {Health.WHOLE: Tone.GOOD, Health.MISSING: Tone.WARN}
 
 
 def kept_lines(kept: Kept, cluster: Cluster, width: int) -> list[Line]:
@@ -39,8 +38,7 @@ def audit_lines(audit: Audit, zone: datetime, width: int) -> list[Line]:
     for parting in audit.partings or ():
         lines += hanging(line(" " * (wide + 2)), _spoken_parting(parting), width, Tone.BAD)
     for node, copy in audit.copies.items():
-        tone = Tone.WARN if isinstance(copy, Unreachable) else _HEALTHY.get(copy.health, Tone.BAD)
-        lines += hanging(line(f"  {node:<{wide}}"), _spoken(audit, copy), width, tone)
+        lines += hanging(line(f"  {node:<{wide}}"), _spoken(audit, copy), width, _tone(audit, copy))
     return lines
 
 
@@ -78,6 +76,9 @@ def _troubles(audit: Audit) -> Iterator[str]:
             continue
         if copy.health in {Health.TORN, Health.DAMAGED}:
             yield f"the copy on {node} is {copy.health} after commit {len(copy.commits)}"
+        if copy.health is Health.MISSING and audit.needed:
+            noted = f" (as was noted: {audit.missed[node]})" if node in audit.missed else ""
+            yield f"{node} keeps no copy of run {audit.run}, which is open and has launched something{noted}"
         how = relation(audit.commits, copy.commits)
         if how is Relation.PARTED:
             yield f"the copy on {node} parts from the journal after commit {common(audit.commits, copy.commits)}"
@@ -111,6 +112,14 @@ def _spoken_parting(parting: Parting) -> str:
 def _value(value: object) -> str:
     text = "empty" if value is None or value == "" else one_line(str(value))
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
+
+
+def _tone(audit: Audit, copy: Copy | Unreachable) -> Tone:
+    if isinstance(copy, Unreachable):
+        return Tone.WARN
+    if copy.health is Health.MISSING and not audit.needed:
+        return Tone.WARN
+    return Tone.GOOD if copy.health is Health.WHOLE else Tone.BAD
 
 
 def _spoken(audit: Audit, copy: Copy | Unreachable) -> str:

@@ -203,4 +203,4 @@ def keep_an_open_run(state: State) -> bool:
     """Whether a machine whose journal has nothing could adopt a run."""
     run = run_kept(state)
     copies = [replayed(run, node.copies.get(run, b""))[0] for node in state.nodes.values()] if run else []
-    return any(is_open(copy) for copy in copies)
+    return any(is_open(copy.commits) for copy in copies)

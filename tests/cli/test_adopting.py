@@ -13,6 +13,8 @@ import pytest
 
 from hamn_flow.journal.chain import Commit, Copy, commit_text, next_sum
 from hamn_flow.journal.codec import time_text
+from hamn_flow.model.command import NodeName
+from hamn_flow.model.events import CopyMissed
 from hamn_flow.simulator.embedded import EmbeddedPair
 from tests.cli.desk import Desk, Said
 from tests.cli.test_terminal import Terminal
@@ -120,7 +122,7 @@ def test_a_copy_that_is_not_whole_is_told_apart_and_not_taken(
     assert whole == second[run]
     second[run] = damage(whole)
     found = desk.type("audit")
-    assert found.status == (0 if said == "missing" else 10)
+    assert found.status == 10
     assert ("no copy" if said == "missing" else f"{said}, ") in found.out
     first[run] = second[run]
     refused = elsewhere("adopt", "mn2", run, "--yes")
@@ -249,13 +251,14 @@ def test_copies_that_part_are_for_a_person(desk: Desk, halted: EmbeddedPair, els
     assert f"the copies of run {run} on mn2 and mn1 part" in " ".join(third.errors.split())
 
 
-def test_an_audit_tells_of_a_journal_that_was_changed(desk: Desk, halted: EmbeddedPair) -> None:
+@pytest.mark.parametrize("changed", ["replace(event, 'mn1', 'mn9')", "'what is no event at all'"])
+def test_an_audit_tells_of_a_journal_that_was_changed(desk: Desk, halted: EmbeddedPair, changed: str) -> None:
     assert halted.directory.is_dir()
     assert desk.type("audit").status == 0
     with desk.drive() as journal:
         journal._database.execute("DROP TRIGGER events_no_update")
         which = "(SELECT max(number) FROM events WHERE event LIKE '%mn1%')"  # which these are, differs from run to run
-        journal._database.execute(f"UPDATE events SET event = replace(event, 'mn1', 'mn9') WHERE number = {which}")  # noqa: S608 -- a fixed text
+        journal._database.execute(f"UPDATE events SET event = {changed} WHERE number = {which}")  # noqa: S608 -- a fixed text
     found = desk.type("audit")
     assert found.status == 10
     assert "damaged: commit " in found.out
@@ -317,10 +320,53 @@ def test_what_an_older_version_wrote_is_not_compared_with_its_events(desk: Desk,
         journal.executescript((RECORDED / "version_4.sql").read_text())
     with desk.drive():
         pass
+    ended = desk.type("audit", "zebra2", "--json")
     unsaid: dict[str, Any] = {"damaged_at": None, "events_beyond": 0, "compared": False, "parts": []}
-    for run, commits in (("zebra2", 4), ("k7m2qx", 9)):
-        assert json.loads(desk.type("audit", run, "--json").out)["journal"] == {"commits": commits, **unsaid}
-    assert desk.type("audit", "zebra2").status == 0
+    assert (ended.status, json.loads(ended.out)["journal"]) == (0, {"commits": 4, **unsaid})
+    waiting = desk.type("audit", "k7m2qx")
+    assert "journal  whole, 9 commits" in waiting.out
+    assert "; what an older version wrote of it is not compared with its events" in waiting.out
+    assert " is not what follows" not in waiting.errors
+
+
+def test_a_copy_that_is_missing_is_trouble_while_the_run_has_to_outlive_its_machine(
+    desk: Desk, halted: EmbeddedPair
+) -> None:
+    run = run_id(desk)
+    with desk.drive() as journal:
+        journal.record(CopyMissed(run=run, node=NodeName("mn2"), reason="its disk is full"))
+    for name in ("mn1", "mn2"):
+        halted.world.node(name).copies.clear()
+    found = desk.type("audit")
+    assert found.status == 10
+    said = " ".join(found.errors.split())
+    assert f"mn1 keeps no copy of run {run}, which is open and has launched something; mn2 keeps no copy" in said
+    assert "launched something (as was noted: its disk is full)" in said
+    assert desk.type("abandon", "--because", "mended by hand", "--yes").status == 0
+    halted.world.node("mn1").copies.clear()
+    assert desk.type("audit").status == 0, "it has ended"
+
+
+def test_a_copy_may_be_missing_of_a_run_that_has_launched_nothing(desk: Desk, pair: EmbeddedPair) -> None:
+    pair.world.run("mn2", "systemctl", "start", "xcatd")
+    assert desk.type("start", *FAILOVER, "--yes").status == 5
+    assert json.loads(desk.type("status", "--json").out)["runs"][0]["state"] == "waiting"
+    pair.world.node("mn2").copies.clear()
+    found = desk.type("audit")
+    assert (found.status, "no copy" in found.out) == (0, True)
+
+
+def test_where_no_node_answers_nothing_was_compared_but_the_journal_itself(desk: Desk, halted: EmbeddedPair) -> None:
+    halted.world.power_off("mn2")
+    assert desk.type("audit").status == 0, "the other one is whole"
+    halted.world.power_off("mn1")
+    found = desk.type("audit")
+    assert found.status == desk.type("owner").status == 7
+    assert "journal  whole" in found.out
+    assert "hamn-flow: mn1 " in found.errors
+    with closing(sqlite3.connect(desk.journal)) as journal, journal:
+        journal.execute("DELETE FROM attempts")
+    assert desk.type("audit").status == 10, "that the journal was changed is graver"
 
 
 def test_who_holds_the_nodes_is_shown_and_given_up(
