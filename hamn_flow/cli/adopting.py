@@ -11,6 +11,7 @@ from hamn_flow.cli.paper import Paper
 from hamn_flow.cli.settings import Settings
 from hamn_flow.engine import adopt as adoption
 from hamn_flow.engine import ahead, begin
+from hamn_flow.engine import audit as auditing
 from hamn_flow.engine.claim import LeftRunning
 from hamn_flow.errors import JournalUnusable, Refused
 from hamn_flow.journal import read
@@ -58,7 +59,7 @@ def audit(settings: Settings, given: str, *, as_json: bool) -> None:
         if not given and not newest:
             raise Refused("there is no run yet", hint="Type hamn-flow plan planned-failover to see what one would do.")
         run = reader.find(given) if given else newest[0].id
-        found = adoption.audit(world(), settings.cluster(), reader, run)
+        found = auditing.audit(world(), settings.cluster(), reader, run)
     paper.result(audit_lines(found, datetime.now().astimezone(), paper.width), audit_data(found))
     trouble = trouble_of(found)
     if trouble:

@@ -17,13 +17,10 @@ from hamn_flow.engine.copies import best
 from hamn_flow.engine.links import Links
 from hamn_flow.engine.world import World
 from hamn_flow.errors import HamnError, JournalUnusable, Refused, Unreachable
-from hamn_flow.journal import Reader
-from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, first_unfit, relation
-from hamn_flow.journal.memory import MemoryJournal
-from hamn_flow.journal.rows import Parting, Recorded, partings
-from hamn_flow.journal.schema import FOLLOWS, VERSION
+from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, relation
+from hamn_flow.journal.schema import VERSION
 from hamn_flow.model.command import NodeName
-from hamn_flow.model.events import Adopted, CopyMissed, DriverCame, Event, StepSettled
+from hamn_flow.model.events import Adopted, DriverCame, Event, StepSettled
 from hamn_flow.model.pair import Cluster
 from hamn_flow.model.run import Run, StepState
 from hamn_flow.transport.connection import Held, Owner
@@ -90,7 +87,7 @@ def look_for(world: World, cluster: Cluster, node: NodeName, run: str = "") -> K
         if len(unread) == len(kept):
             raise unread[0]
         meant = _named(run, kept) if run else _meant(links, node, asked, kept)
-        return Kept.of(meant, _copies(links, answering, meant) | silent, answering)
+        return Kept.of(meant, copies_on(links, answering, meant) | silent, answering)
 
 
 def take_over(desk: Desk, node: NodeName, found: Kept) -> Run:
@@ -116,7 +113,7 @@ def take_over(desk: Desk, node: NodeName, found: Kept) -> Run:
 def _taken_over(desk: Desk, node: NodeName, found: Kept, links: Links) -> Run:
     links.connect()
     links.reach(node)
-    now = Kept.of(found.run, _copies(links, links.reached, found.run), found.held)
+    now = Kept.of(found.run, copies_on(links, links.reached, found.run), found.held)
     source, newest = now.newest()
     refuse_other_pair(desk.cluster, newest)
     _refuse_own(desk, source, newest)
@@ -150,7 +147,7 @@ def _refuse_own(desk: Desk, source: NodeName, newest: Copy) -> None:
         )
 
 
-def _copies(links: Links, nodes: Iterable[NodeName], run: str) -> dict[NodeName, Copy | Unreachable]:
+def copies_on(links: Links, nodes: Iterable[NodeName], run: str) -> dict[NodeName, Copy | Unreachable]:
     """Each node's copy, or why it cannot be read."""
     return _asked(nodes, lambda node: links.copy_on(node, run))
 
@@ -172,65 +169,6 @@ def refuse_other_pair(cluster: Cluster, copy: Copy) -> None:
     of = getattr(planned, "cluster", cluster.name)
     if of != cluster.name:
         raise Refused(f"run {copy.run} belongs to the pair {of}, not to {cluster.name}", hint="Say --cluster FILE.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Audit:
-    """How a run's journal and its copies are: where it is not whole, and each node's copy beside it."""
-
-    run: str
-    commits: tuple[Commit, ...]
-    unfit: int | None  # the first commit that does not follow from those before
-    beyond: int  # events of no commit
-    partings: tuple[Parting, ...] | None  # of the tables from the events; None: they were not compared
-    copies: Mapping[NodeName, Copy | Unreachable]
-
-    @property
-    def needed(self) -> bool:
-        """Whether both nodes ought to keep a copy; a run that launched nothing, or has ended, may have none."""
-        return is_open(self.fitting)
-
-    @property
-    def missed(self) -> Mapping[NodeName, str]:
-        """Why a node could not be brought a copy, as the journal noted it last."""
-        told = (commit for commit in self.fitting if CopyMissed.__name__ in commit.kinds)
-        events = (event for commit in told for _, _, event in commit.events())
-        return {event.node: event.reason for event in events if isinstance(event, CopyMissed)}
-
-    @property
-    def fitting(self) -> tuple[Commit, ...]:
-        """The journal's commits up to the first that does not fit: what comes then may be no commit at all."""
-        return self.commits if self.unfit is None else self.commits[: self.unfit - 1]
-
-    def silent(self) -> Unreachable | None:
-        """Why nothing could be compared, if no node answers."""
-        errors = [copy for copy in self.copies.values() if isinstance(copy, Unreachable)]
-        return errors[0] if len(errors) == len(self.copies) else None
-
-
-def audit(world: World, cluster: Cluster, reader: Reader, run: str) -> Audit:
-    """Read all there is of a run, and see whether it fits: the copies first, as a living driver goes on meanwhile."""
-    with closing(Links(cluster=cluster, world=world)) as links:
-        links.connect()
-        copies = _copies(links, [spec.name for spec in cluster.nodes], run)
-    recorded = reader.recorded(run)
-    unfit = first_unfit(run, recorded.commits)
-    return Audit(
-        run=run,
-        commits=recorded.commits,
-        unfit=unfit,
-        beyond=recorded.beyond,
-        partings=_parted(run, recorded) if unfit is None else None,
-        copies=copies,
-    )
-
-
-def _parted(run: str, recorded: Recorded) -> tuple[Parting, ...] | None:
-    """Where the tables are not what the run's events make of them; None of a run that an older version wrote."""
-    if any(commit.version < FOLLOWS for commit in recorded.commits):
-        return None
-    with closing(MemoryJournal.replayed(run, recorded.commits)) as made:
-        return tuple(partings(recorded.rows, made.recorded(run).rows))
 
 
 def _named(given: str, kept: Mapping[NodeName, tuple[str, ...] | Unreachable]) -> str:
@@ -264,7 +202,7 @@ def _meant(links: Links, node: NodeName, held: Held, kept: Mapping[NodeName, tup
             f"{node} is held by run {holder.run}, and no copy of it was found",
             hint=f"Go on with it where its journal is; if that is gone, type hamn-flow release {node} --because '...'.",
         )
-    copies = [copy for name, runs in known.items() for run in runs for copy in _copies(links, [name], run).values()]
+    copies = [copy for name, runs in known.items() for run in runs for copy in copies_on(links, [name], run).values()]
     open_copies = [copy for copy in copies if isinstance(copy, Copy) and is_open(copy.commits)]
     if not open_copies:
         raise Refused(

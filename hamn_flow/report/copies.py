@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from hamn_flow.engine.adopt import Audit, Kept
+from hamn_flow.engine.adopt import Kept
+from hamn_flow.engine.audit import Audit
 from hamn_flow.errors import Unreachable
 from hamn_flow.journal.chain import Commit, Copy, Health, Relation, common, relation
 from hamn_flow.journal.rows import Parting

@@ -68,7 +68,7 @@ class Held:
         """What is told a driver that the node, which is held so, obeys no more."""
         if self.generation == 0:
             return StaleDriver(
-                f"{node} knows of no driver: it was booted since this one took it",
+                f"{node} knows of no driver: it was booted since this one took it, or its /run/hamn-flow was emptied",
                 hint="Type hamn-flow resume: it looks at what is true before it does anything.",
             )
         if Owner.of(self.owner) is None:
