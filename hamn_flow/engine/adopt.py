@@ -106,7 +106,7 @@ def take_over(desk: Desk, node: NodeName, found: Kept) -> Run:
             return _taken_over(desk, node, found, links)
         except BaseException:
             with suppress(HamnError):
-                links.give_up(f"run {found.run} was not adopted after all")
+                links.give_up(f"run {found.run} was not adopted after all", unchanged=True)
             raise
 
 

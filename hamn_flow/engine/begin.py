@@ -352,7 +352,7 @@ def _claim_both(links: Links, run: str) -> None:
         links.connect()
     except Busy as refused:
         if not isinstance(refused, StillRunning):
-            links.give_up(f"run {run} was refused on the other node")
+            links.give_up(f"run {run} was refused on the other node", unchanged=True)
         raise
 
 
@@ -370,7 +370,7 @@ def _let_go(desk: Desk, run: str, links: Links) -> None:
     if stands.summary.state.ended:
         links.give_up(f"run {run} has ended")
     elif not any(record.ours for record in stands.steps):
-        links.give_up(f"run {run} waits and has changed nothing")
+        links.give_up(f"run {run} waits and has changed nothing", unchanged=True)
 
 
 def _see_ended(acting: Acting, left: LeftRunning, connection: Connection, running: tuple[Key, ...]) -> None:

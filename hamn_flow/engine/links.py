@@ -75,6 +75,7 @@ class Links:
     _changing: Lock = field(default_factory=Lock, repr=False)  # held while that is changed, never for long
     _known: set[NodeName] = field(default_factory=set)  # reached once, and not sought in vain since
     _held: dict[NodeName, int] = field(default_factory=dict)
+    _free: dict[NodeName, Owner] = field(default_factory=dict)  # what free nodes said before they were claimed
     _quiet: set[NodeName] = field(default_factory=set)  # where nothing of an earlier driver runs any more
     _turns: dict[NodeName, RLock] = field(init=False)
     _tries: dict[NodeName, int] = field(init=False)
@@ -222,13 +223,17 @@ class Links:
                 f"{node} was claimed meanwhile: {now.spoken}", hint="Type hamn-flow owner to see how it is held now."
             )
 
-    def give_up(self, why: str) -> None:
-        """Let the nodes that this driver holds be held by nobody; one that does not answer stays as it is."""
+    def give_up(self, why: str, *, unchanged: bool = False) -> None:
+        """Let the nodes that this driver holds be held by nobody; one that does not answer stays as it is.
+
+        `unchanged`: nothing was done on them, so those that were free go on to say why they were.
+        """
         if self.owner is None:
             return
         for node, (connection, generation) in list(self._open.items()):
+            said = self._free.get(node) if unchanged else None
             with suppress(Unreachable):
-                connection.claim(Owner.nobody(why), Held(generation=generation, owner=self.owner.text))
+                connection.claim(said or Owner.nobody(why), Held(generation=generation, owner=self.owner.text))
             self._held.pop(node, None)
 
     def close(self) -> None:
@@ -362,7 +367,10 @@ class Links:
         if self.copies:
             self.copies.look(connection)
         if node not in self._held:
-            self.regain(node, connection.hello.held)
+            before = connection.hello.held
+            self.regain(node, before)
+            if before.owner and Owner.of(before.owner) is None:
+                self._free[node] = Owner.nobody(before.spoken)
         held = claimed(connection, self.owner, self.former, holding=self._held.get(node, 0))
         self._held[node] = held.generation
         self.seen(node, connection.hello, held.generation)

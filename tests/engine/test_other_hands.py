@@ -21,7 +21,7 @@ from tests.engine.conftest import NODE, Bench
 from tests.engine.test_copies import desk_elsewhere
 from tests.engine.test_cut_off import begin, die, killed
 from tests.engine.test_promises import started
-from tests.engine.toys import Write, WriteWhenTold
+from tests.engine.toys import IsThere, Write, WriteWhenTold
 from tests.waiting import until
 
 
@@ -33,6 +33,9 @@ def test_a_run_that_is_done_is_not_rolled_back_once_others_had_its_nodes(bench: 
     bench.procedure([Write(node=NODE, path=bench.path("two"))])
     with desk_elsewhere(bench) as there:
         other = start(there, "toy", {})
+    bench.procedure([IsThere(node=NODE, path=bench.path("nowhere"))])
+    with bench.desk() as desk, pytest.raises(Refused, match="is missing"):
+        start(desk, "toy", {})  # it changes nothing, so the nodes still say who had them
     with bench.desk() as desk:
         seen = frozenset(had_by_others(desk).values())
         assert seen == {f"run {other} has ended"}

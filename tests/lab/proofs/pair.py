@@ -6,7 +6,10 @@ What is true is read from outside: from the kernel's own tables of each host, pa
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,6 +77,12 @@ class Pair:
         ended = self.flow(*words)
         assert ended.returncode == 0, f"{words} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
         return ended.stdout
+
+    def succeed_at_a_terminal(self, *words: str, says: str) -> None:
+        """hamn-flow where a person is asked and says that; it must end well."""
+        typed = shlex.join((sys.executable, "-m", "hamn_flow", *words))
+        ended = control.run(self.lab, ("script", "-qec", typed, os.devnull), text_in=f"{says}\n")
+        assert ended.returncode == 0, f"{words} ended with {ended.returncode}:\n{ended.stdout}"
 
     def last_run(self) -> dict[str, Any]:
         """The newest run, as `show --json` tells it."""

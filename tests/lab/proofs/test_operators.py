@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hamn_flow.errors import Busy, StepFailed
+from hamn_flow.errors import Busy, Refused, StepFailed
 from hamn_flow.lab import faults
 from hamn_flow.lab.place import PREFIX, VIRTUAL_IP, labelled
 from tests.lab.proofs.driving import Begin, assert_once, commands, state, with_policy
@@ -95,7 +95,12 @@ def test_a_second_operator(pair: Pair, begin: Begin, tmp_path: Path) -> None:
         assert status == 0, said
         assert pair.active() == []
         assert stop.times == 1
-        pair.succeed("resume", "--yes")
+        ended = pair.flow("resume", "--yes")
+        assert ended.returncode == Refused.exit_status, ended.stdout + ended.stderr
+        assert f"was in other hands since run {pair.last_run()['id']} had it: run {newer} has ended" in " ".join(
+            ended.stderr.split()
+        )
+        pair.succeed_at_a_terminal("resume", says="y")
     assert_once(pair, pair.last_run())
     pair.assert_active(there)
     standing.assert_moved(here, there)
