@@ -70,13 +70,13 @@ def resume(settings: Settings, given: str, left: LeftRunning, *, forward: bool, 
         desk, before = at, begin.may_resume(at, run)
         if not yes and before.summary.direction is Direction.BACK and not forward:
             _show_undoing(paper, desk, before, before.summary.back_to)
-            desk = _agreed_to_go_on(paper, at, f"Go on rolling back run {run}?")
+            desk = _agreed_to_go_on(paper, at, run, f"Go on rolling back run {run}?")
         elif not yes:
             to_do = ahead.to_go_on(desk.world, desk.cluster, before)
             settled = len(before.steps) - len(to_do)
             said = f"run {run}: {settled} steps are settled and will be looked at again; left to do:"
             show_steps(paper, said, to_do)
-            desk = _agreed_to_go_on(paper, at, f"Resume run {run} ({before.summary.procedure})?")
+            desk = _agreed_to_go_on(paper, at, run, f"Resume run {run} ({before.summary.procedure})?")
         carry(paper, desk, run, lambda watched: begin.resume(watched, run, forward=forward), before)
 
 
@@ -89,13 +89,13 @@ def rollback(settings: Settings, given: str, left: LeftRunning, *, to: str, yes:
         desk, before = at, begin.may_roll_back(at, run, to=to)
         if not yes:
             _show_undoing(paper, desk, before, to)
-            desk = _agreed_to_go_on(paper, at, f"Roll back run {run} ({before.summary.procedure})?")
+            desk = _agreed_to_go_on(paper, at, run, f"Roll back run {run} ({before.summary.procedure})?")
         carry(paper, desk, run, lambda watched: begin.rollback(watched, run, to=to), before)
 
 
-def _agreed_to_go_on(paper: Paper, desk: Desk, question: str) -> Desk:
+def _agreed_to_go_on(paper: Paper, desk: Desk, run: str, question: str) -> Desk:
     """Ask, and tell before who had the nodes meanwhile: who says yes has seen that."""
-    others = begin.had_by_others(desk)
+    others = begin.had_by_others(desk, run)
     for node, since in others.items():
         label = line(Span(f"{node} was in other hands meanwhile: ", Tone.WARN))
         paper.tell([*hanging(label, since, paper.width), line()])

@@ -179,12 +179,12 @@ def may_roll_back(desk: Desk, run: str, *, to: str = "") -> Run:
     return before
 
 
-def had_by_others(desk: Desk) -> Mapping[NodeName, str]:
-    """The free nodes that others had last, each with what it says of it: they may have changed anything there."""
+def had_by_others(desk: Desk, run: str) -> Mapping[NodeName, str]:
+    """The free nodes that others had since the run did, each with what it says: they may have changed anything."""
     runs = {summary.id for summary in desk.journal.runs()}
     with closing(Links(cluster=desk.cluster, world=desk.world)) as links:
         held = {node: how for node, how in links.held().items() if not isinstance(how, Unreachable)}
-    said = {node: others_since(how, runs, desk.world.who) for node, how in held.items()}
+    said = {node: others_since(how, run, runs, desk.world.who) for node, how in held.items()}
     return {node: text for node, text in said.items() if text}
 
 
@@ -268,7 +268,7 @@ def abandon(desk: Desk, run: str, why: str) -> tuple[NodeName, ...]:
         with suppress(Busy, Refused, Unreachable):  # it is abandoned all the same; who was not told is said
             links.reach(node)
     links.flush_copies()
-    links.give_up(f"run {run} was abandoned")
+    links.give_up(f"run {run} was abandoned", unchanged=not any(record.ours for record in before.steps))
     links.close()
     return tuple(node for node in nodes if not copies.has_all(node))
 
@@ -330,10 +330,10 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
 
 def _regain(desk: Desk, acting: Acting, before: Run, node: NodeName, held: Held) -> None:
     """Refused where others had a free node since, unless a person has seen that; never if the run is done."""
-    since = others_since(held, {summary.id for summary in desk.journal.runs()}, desk.world.who)
+    run, done = acting.run, before.summary.state is RunState.DONE
+    since = others_since(held, run, {summary.id for summary in desk.journal.runs()}, desk.world.who)
     if not since:
         return
-    run, done = acting.run, before.summary.state is RunState.DONE
     sentence = f"{node} was in other hands since run {run} had it: {since}"
     if done:
         raise Refused(sentence, hint="Start a planned failover to go back.")

@@ -18,6 +18,7 @@ from hamn_flow.transport.connection import Connection, Held, Owner
 
 LONGEST_WAIT = 600.0  # seconds for what an earlier driver has left running: its own deadline is not known
 SLICE = 1.0  # seconds of that wait between two looks whether the person wants to stop
+_BEFORE_THAT = "; before that: "
 TRIES = 5  # of a claim, while this driver's own requests of a link that was lost still come in
 
 
@@ -71,17 +72,25 @@ def refuse_held(node: NodeName, held: Held, owner: Owner, former: Container[str]
     )
 
 
-def others_since(held: Held, runs: Container[str], who: str) -> str:
+def others_since(held: Held, run: str, runs: Container[str], who: str) -> str:
     """Who gave up a free node last, as the node says it; empty if that was one of these runs, or this person.
 
-    What a driver gives up begins with its run (`Links.give_up`), what a person does with who released it.
+    What a driver gives up begins with its run, what a person does with who released it (`Links.give_up`, `release`).
+    Another run that changed nothing does not count, but who had the node before it.
     """
     if not held.owner or Owner.of(held.owner) is not None:
         return ""
-    said = held.spoken
+    last, _, before = held.spoken.partition(_BEFORE_THAT)
+    said = before if before and not last.startswith(f"run {run} ") else last
     word, _, rest = said.partition(" ")
     ours = (word == "run" and rest.partition(" ")[0] in runs) or said.startswith(f"released by {who}:")
     return "" if ours else said
+
+
+def with_those_before(why: str, before: str) -> str:
+    """What a driver gives a node up with that it has not changed: others who had it before are still told of."""
+    said = before.rpartition(_BEFORE_THAT)[2]
+    return why if not said or said.split()[:2] == why.split()[:2] else f"{why}{_BEFORE_THAT}{said}"
 
 
 def see_ended(connection: Connection, keys: tuple[Key, ...], world: World) -> None:

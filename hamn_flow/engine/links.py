@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_exponential
 
-from hamn_flow.engine.claim import claimed, refuse_held
+from hamn_flow.engine.claim import claimed, refuse_held, with_those_before
 from hamn_flow.engine.copies import Copies
 from hamn_flow.engine.world import World
 from hamn_flow.errors import Busy, LookFailed, OutcomeUnknown, Rebooted, Unreachable
@@ -75,7 +75,7 @@ class Links:
     _changing: Lock = field(default_factory=Lock, repr=False)  # held while that is changed, never for long
     _known: set[NodeName] = field(default_factory=set)  # reached once, and not sought in vain since
     _held: dict[NodeName, int] = field(default_factory=dict)
-    _free: dict[NodeName, Owner] = field(default_factory=dict)  # what free nodes said before they were claimed
+    _free: dict[NodeName, str] = field(default_factory=dict)  # what free nodes said before they were claimed
     _quiet: set[NodeName] = field(default_factory=set)  # where nothing of an earlier driver runs any more
     _turns: dict[NodeName, RLock] = field(init=False)
     _tries: dict[NodeName, int] = field(init=False)
@@ -226,14 +226,14 @@ class Links:
     def give_up(self, why: str, *, unchanged: bool = False) -> None:
         """Let the nodes that this driver holds be held by nobody; one that does not answer stays as it is.
 
-        `unchanged`: nothing was done on them, so those that were free go on to say why they were.
+        `unchanged`: nothing was done on them, so they go on to say who had them before.
         """
         if self.owner is None:
             return
         for node, (connection, generation) in list(self._open.items()):
-            said = self._free.get(node) if unchanged else None
+            said = with_those_before(why, self._free.get(node, "")) if unchanged else why
             with suppress(Unreachable):
-                connection.claim(said or Owner.nobody(why), Held(generation=generation, owner=self.owner.text))
+                connection.claim(Owner.nobody(said), Held(generation=generation, owner=self.owner.text))
             self._held.pop(node, None)
 
     def close(self) -> None:
@@ -370,7 +370,7 @@ class Links:
             before = connection.hello.held
             self.regain(node, before)
             if before.owner and Owner.of(before.owner) is None:
-                self._free[node] = Owner.nobody(before.spoken)
+                self._free[node] = before.spoken
         held = claimed(connection, self.owner, self.former, holding=self._held.get(node, 0))
         self._held[node] = held.generation
         self.seen(node, connection.hello, held.generation)

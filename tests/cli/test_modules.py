@@ -28,7 +28,7 @@ _OURS_FOR_STATUS = _OURS | {
     *("cli.paper", "cli.recall", "content", "report", "report.life", "report.line"),
     *("report.outage", "report.status", "model", "model.command", "model.events", "model.outage", "model.run"),
     *(f"journal{name}" for name in ("", ".chain", ".codec", ".journal", ".lock", ".place", ".projections", ".reader")),
-    *("journal.schema", "journal.trouble"),
+    *("journal.rows", "journal.schema", "journal.trouble"),
 }
 
 

@@ -481,7 +481,7 @@ def test_a_node_that_another_driver_holds_is_not_taken(bench: Bench, what: str) 
         if what != "start":  # a run that goes on is not as it was when others had its node
             with pytest.raises(Refused, match=r"b was in other hands since run .*: released by a person"):
                 act(what)(desk, run)
-        act(what)(replace(desk, seen=frozenset(begin.had_by_others(desk).values())), run)
+        act(what)(replace(desk, seen=frozenset(begin.had_by_others(desk, run).values())), run)
         regained = [event.since for _, _, event in desk.journal.events(run) if isinstance(event, NodeRegained)]
         assert regained == ([] if what == "start" else ["released by a person"])
 

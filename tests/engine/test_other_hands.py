@@ -18,7 +18,7 @@ from hamn_flow.model.run import RunState
 from hamn_flow.transport.connection import Connection
 from hamn_flow.transport.local import connect_local
 from tests.engine.conftest import NODE, Bench
-from tests.engine.test_copies import desk_elsewhere
+from tests.engine.test_copies import desk_elsewhere, holder
 from tests.engine.test_cut_off import begin, die, killed
 from tests.engine.test_promises import started
 from tests.engine.toys import IsThere, Write, WriteWhenTold
@@ -29,7 +29,7 @@ def test_a_run_that_is_done_is_not_rolled_back_once_others_had_its_nodes(bench: 
     bench.procedure([Write(node=NODE, path=bench.path("one"))])
     run = started(bench)
     with bench.desk() as desk:
-        assert had_by_others(desk) == {}
+        assert had_by_others(desk, run) == {}
     bench.procedure([Write(node=NODE, path=bench.path("two"))])
     with desk_elsewhere(bench) as there:
         other = start(there, "toy", {})
@@ -37,12 +37,32 @@ def test_a_run_that_is_done_is_not_rolled_back_once_others_had_its_nodes(bench: 
     with bench.desk() as desk, pytest.raises(Refused, match="is missing"):
         start(desk, "toy", {})  # it changes nothing, so the nodes still say who had them
     with bench.desk() as desk:
-        seen = frozenset(had_by_others(desk).values())
+        seen = frozenset(had_by_others(desk, run).values())
         assert seen == {f"run {other} has ended"}
         with pytest.raises(Refused, match=f"a was in other hands since run {run} had it: run {other} has ended"):
             rollback(replace(desk, seen=seen), run)
         assert desk.journal.run(run).summary.state is RunState.DONE
     assert bench.lines("one") == 1
+
+
+def test_who_had_the_nodes_before_a_run_began_does_not_keep_it_from_going_on(bench: Bench) -> None:
+    """Also where it has changed nothing yet, and gave them up when it halted."""
+    bench.procedure([Write(node=NODE, path=bench.path("one"))])
+    with desk_elsewhere(bench) as there:
+        other = start(there, "toy", {})
+    bench.procedure([IsThere(node=NODE, path=bench.path("awaited"))])
+    with bench.desk() as desk, pytest.raises(Refused, match="is missing"):
+        start(desk, "toy", {})
+    with bench.desk() as desk, pytest.raises(Refused, match="is missing"):
+        go_on(desk)
+    assert (
+        holder(bench, NODE)
+        == f"- run {bench.only_run().summary.id} waits and has changed nothing; before that: run {other} has ended"
+    )
+    Path(bench.path("awaited")).touch()
+    with bench.desk() as desk:
+        go_on(desk)
+    assert bench.states() == ["done"]
 
 
 def go_on(desk: Desk) -> None:
