@@ -181,9 +181,10 @@ def may_roll_back(desk: Desk, run: str, *, to: str = "") -> Run:
 
 def had_by_others(desk: Desk, run: str) -> Mapping[NodeName, str]:
     """The free nodes that others had since the run did, each with what it says: they may have changed anything."""
-    runs = {summary.id for summary in desk.journal.runs()}
+    runs, had = {summary.id for summary in desk.journal.runs()}, desk.journal.run(run).boot_ids
     with closing(Links(cluster=desk.cluster, world=desk.world)) as links:
-        held = {node: how for node, how in links.held().items() if not isinstance(how, Unreachable)}
+        answers = {node: how for node, how in links.held().items() if node in had}
+    held = {node: how for node, how in answers.items() if not isinstance(how, Unreachable)}
     said = {node: others_since(how, run, runs, desk.world.who) for node, how in held.items()}
     return {node: text for node, text in said.items() if text}
 
@@ -331,6 +332,8 @@ def _carrying(desk: Desk, run: str, direction: Direction) -> Iterator[Carrying]:
 def _regain(desk: Desk, acting: Acting, before: Run, node: NodeName, held: Held) -> None:
     """Refused where others had a free node since, unless a person has seen that; never if the run is done."""
     run, done = acting.run, before.summary.state is RunState.DONE
+    if node not in before.boot_ids:  # who had it, had it before
+        return
     since = others_since(held, run, {summary.id for summary in desk.journal.runs()}, desk.world.who)
     if not since:
         return

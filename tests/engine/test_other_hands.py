@@ -18,7 +18,7 @@ from hamn_flow.model.run import RunState
 from hamn_flow.transport.connection import Connection
 from hamn_flow.transport.local import connect_local
 from tests.engine.conftest import NODE, Bench
-from tests.engine.test_copies import desk_elsewhere, holder
+from tests.engine.test_copies import B, away, desk_elsewhere, holder
 from tests.engine.test_cut_off import begin, die, killed
 from tests.engine.test_promises import started
 from tests.engine.toys import IsThere, Write, WriteWhenTold
@@ -63,6 +63,19 @@ def test_who_had_the_nodes_before_a_run_began_does_not_keep_it_from_going_on(ben
     with bench.desk() as desk:
         go_on(desk)
     assert bench.states() == ["done"]
+
+
+def test_nor_does_who_had_a_node_that_the_run_has_not_reached_yet(bench: Bench) -> None:
+    bench.procedure([Write(node=NODE, path=bench.path("one")), Write(node=B, path=bench.path("two"))])
+    with desk_elsewhere(bench) as there:
+        start(there, "toy", {})
+    bench.procedure([Write(node=NODE, path=bench.path("three"))], [Write(node=B, path=bench.path("four"))])
+    with bench.desk() as desk, pytest.raises(Unreachable):
+        start(away(desk, B), "toy", {})
+    with bench.desk() as desk:
+        assert had_by_others(desk, desk.journal.runs()[0].id) == {}
+        go_on(desk)
+    assert bench.states() == ["done", "done"]
 
 
 def go_on(desk: Desk) -> None:
