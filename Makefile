@@ -1,6 +1,6 @@
 # make demo    a planned failover on two simulated nodes, halted, resumed, done; a second one rolled back
 # make test    tests, layers, ruff, mypy; the search of every procedure with one fault, on a small pair
-# make verify  the same search on the whole pair, and with two faults, one after the other: hours
+# make verify  the same search on the whole pair, and with two faults, one after the other: two hours
 #
 # Both set up what they need in .venv first; python3 (3.11 or newer, with venv) and make are all that must be there.
 
