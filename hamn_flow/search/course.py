@@ -412,7 +412,8 @@ class Course:
         try:
             act.do(self.case.desk(journal, self._outside(journal)))
         except HamnError as error:
-            self._broken_quietly(f"a run that has launched something cannot be adopted: {error.sentence}")
+            if not self.journal.runs()[0].state.ended:  # one that came to its end meanwhile need not be
+                self._broken_quietly(f"a run that has launched something cannot be adopted: {error.sentence}")
         else:
             self._successor = journal
 
