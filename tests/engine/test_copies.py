@@ -31,7 +31,6 @@ from hamn_flow.model.events import (
     DriverCame,
     Event,
     JobsFound,
-    NodeRegained,
     NodeSeen,
     StepBegun,
 )
@@ -450,40 +449,6 @@ def test_a_node_is_told_that_a_run_was_abandoned_only_if_it_keeps_that(bench: Be
         assert copy_on(bench, A, run).commits == desk.journal.commits(run)
     if how != "the node is away":
         assert holder(bench, B) == f"- run {run} was abandoned"
-
-
-def act(what: str) -> Callable[[Desk, str], object]:
-    return {"start": lambda desk, _run: start(desk, "toy", {}), "resume": resume, "rollback": rollback}[what]
-
-
-@pytest.mark.parametrize("what", ["start", "resume", "rollback"])
-def test_a_node_that_another_driver_holds_is_not_taken(bench: Bench, what: str) -> None:
-    bench.procedure([Write(node=A, path=bench.path("one"))], [IsThere(node=B, path=bench.path("go"))])
-    with bench.desk() as desk, pytest.raises(StepFailed):
-        start(desk, "toy", {})
-    run = bench.only_run().summary.id
-    node = connect_local(NodeSpec(name=B, address="192.0.2.1"), base=base(bench, B))
-    claim(node, Owner(run="other1", driver="admin2:7"))
-    if what == "start":
-        with bench.desk() as desk:
-            begin.abandon(desk, run, "by hand")
-    with bench.desk() as desk, pytest.raises(Busy, match="b is held by another driver: run other1") as refused:
-        act(what)(desk, run)
-    assert "hamn-flow adopt b" in refused.value.hint
-    assert not isinstance(refused.value, StaleDriver)
-    assert node.held().is_by(Owner(run="other1", driver="admin2:7"))
-    assert bench.lines("one") == 1
-    assert Owner.of(holder(bench, A)) is None, "what was claimed is given up again"
-    claim(node, Owner.nobody("released by a person"))
-    node.close()
-    Path(bench.path("go")).touch()
-    with bench.desk() as desk:
-        if what != "start":  # a run that goes on is not as it was when others had its node
-            with pytest.raises(Refused, match=r"b was in other hands since run .*: released by a person"):
-                act(what)(desk, run)
-        act(what)(replace(desk, seen=frozenset(begin.had_by_others(desk, run).values())), run)
-        regained = [event.since for _, _, event in desk.journal.events(run) if isinstance(event, NodeRegained)]
-        assert regained == ([] if what == "start" else ["released by a person"])
 
 
 def test_what_is_told_from_side_to_side_is_told_in_the_order_of_the_commits(bench: Bench) -> None:

@@ -74,6 +74,13 @@ def go_on(bench: Bench) -> None:
         resume(desk, desk.journal.runs()[0].id)
 
 
+def lose_the_driver(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the toy procedure with a driver that is killed once its first command is launched."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Links, "attach", die)
+        killed(bench, begin)
+
+
 def orphan(bench: Bench) -> None:
     """Once the command of the only job runs, kill its wrapper: nobody will know how the command ended."""
     until(lambda: bench.lines("runs") == 1)
@@ -89,9 +96,7 @@ def test_a_lost_command_is_not_repeated_wherever_the_driver_that_learns_of_it_is
     go = Path(bench.path("go"))
     bench.procedure([WriteWhenTold(node=NODE, path=bench.path("one"), runs=bench.path("runs"), go=str(go))])
     if resumed:
-        with monkeypatch.context() as patch:
-            patch.setattr(Links, "attach", die)
-            killed(bench, begin)
+        lose_the_driver(bench, monkeypatch)
         orphan(bench)
     run = learn_of_the_loss(bench, monkeypatch, resumed=resumed, before=before)
     if before:

@@ -1,28 +1,64 @@
-"""What a run finds that goes on where others had its nodes, or where a node has forgotten what ran on it."""
+"""What a run finds where others have its nodes, or had them meanwhile, or where one has forgotten what ran on it."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from hamn_flow.engine.begin import Desk, had_by_others, resume, rollback, start
-from hamn_flow.engine.links import Links
-from hamn_flow.errors import Refused, Unreachable
+from hamn_flow.engine.begin import Desk, abandon, had_by_others, resume, rollback, start
+from hamn_flow.errors import Busy, Refused, StaleDriver, StepFailed, Unreachable
 from hamn_flow.model.command import Job, Key, NodeName
+from hamn_flow.model.events import NodeRegained
 from hamn_flow.model.pair import NodeSpec
 from hamn_flow.model.run import RunState
-from hamn_flow.transport.connection import Connection
+from hamn_flow.transport.connection import Connection, Owner
 from hamn_flow.transport.local import connect_local
+from tests.claiming import claim
 from tests.engine.conftest import NODE, Bench
-from tests.engine.test_copies import B, away, desk_elsewhere, holder
-from tests.engine.test_cut_off import begin, die, killed
+from tests.engine.test_copies import A, B, away, base, desk_elsewhere, holder
+from tests.engine.test_cut_off import lose_the_driver
 from tests.engine.test_promises import started
 from tests.engine.toys import IsThere, Write, WriteWhenTold
 from tests.waiting import until
+
+
+def act(what: str) -> Callable[[Desk, str], object]:
+    return {"start": lambda desk, _run: start(desk, "toy", {}), "resume": resume, "rollback": rollback}[what]
+
+
+@pytest.mark.parametrize("what", ["start", "resume", "rollback"])
+def test_a_node_that_another_driver_holds_is_not_taken(bench: Bench, what: str) -> None:
+    bench.procedure([Write(node=A, path=bench.path("one"))], [IsThere(node=B, path=bench.path("go"))])
+    with bench.desk() as desk, pytest.raises(StepFailed):
+        start(desk, "toy", {})
+    run = bench.only_run().summary.id
+    node = connect_local(NodeSpec(name=B, address="192.0.2.1"), base=base(bench, B))
+    claim(node, Owner(run="other1", driver="admin2:7"))
+    if what == "start":
+        with bench.desk() as desk:
+            abandon(desk, run, "by hand")
+    with bench.desk() as desk, pytest.raises(Busy, match="b is held by another driver: run other1") as refused:
+        act(what)(desk, run)
+    assert "hamn-flow adopt b" in refused.value.hint
+    assert not isinstance(refused.value, StaleDriver)
+    assert node.held().is_by(Owner(run="other1", driver="admin2:7"))
+    assert bench.lines("one") == 1
+    assert Owner.of(holder(bench, A)) is None, "what was claimed is given up again"
+    claim(node, Owner.nobody("released by a person"))
+    node.close()
+    Path(bench.path("go")).touch()
+    with bench.desk() as desk:
+        if what != "start":  # a run that goes on is not as it was when others had its node
+            with pytest.raises(Refused, match=r"b was in other hands since run .*: released by a person"):
+                act(what)(desk, run)
+        act(what)(replace(desk, seen=frozenset(had_by_others(desk, run).values())), run)
+        regained = [event.since for _, _, event in desk.journal.events(run) if isinstance(event, NodeRegained)]
+        assert regained == ([] if what == "start" else ["released by a person"])
 
 
 def test_a_run_that_is_done_is_not_rolled_back_once_others_had_its_nodes(bench: Bench) -> None:
@@ -115,9 +151,7 @@ def test_what_a_node_has_forgotten_is_not_launched_again(
     go = Path(bench.path("go"))
     bench.procedure([WriteWhenTold(node=NODE, path=bench.path("one"), runs=bench.path("runs"), go=str(go))])
     if resumed:
-        with monkeypatch.context() as patch:
-            patch.setattr(Links, "attach", die)
-            killed(bench, begin)
+        lose_the_driver(bench, monkeypatch)
         forget(bench)
     made: list[NodeName] = []
 
