@@ -107,7 +107,10 @@ def resume(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Go on with a run that waits or lost its driver. It keeps its direction."""
+    """Go on with a run that waits or lost its driver. It keeps its direction.
+
+    Where others had its nodes meanwhile, that is told and asked about, and refused with --yes.
+    """
     from hamn_flow.cli import drive
 
     drive.resume(settings_of(ctx), run, drive.left_running(cancel), forward=forward, yes=yes, as_json=json)
@@ -126,7 +129,10 @@ def rollback(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Undo what a run changed, last first."""
+    """Undo what a run changed, last first.
+
+    Where others had its nodes meanwhile, that is told and asked about, and refused with --yes or if the run is done.
+    """
     from hamn_flow.cli import drive
 
     drive.rollback(settings_of(ctx), run, drive.left_running(cancel), to=to, yes=yes, as_json=json)
