@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.transport.sshd import LOOPBACK, Sshd, serving
+from tests.ports import LOOPBACK
+from tests.transport.sshd import Sshd, serving
 
 NAMES = ("mn1", "mn2")
 # A host knows a driver by what the launcher keeps on it. Two on one machine must not share that: each is told its own.

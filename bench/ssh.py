@@ -17,7 +17,8 @@ from hamn_flow.model.command import Command, JobState, Key, NodeName
 from hamn_flow.transport import connect
 from hamn_flow.transport.connection import Connection, Owner
 from tests.claiming import claim
-from tests.transport.sshd import LOOPBACK, Sshd, serving
+from tests.ports import LOOPBACK
+from tests.transport.sshd import Sshd, serving
 
 RUNS = 200
 OWNER = Owner(run="bench", driver="bench")

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import peers
 from bench.hosts import NAMES, Hosts
 from bench.workflows.twenty_times_nothing import STEPS
-from tests.transport.sshd import LOOPBACK
+from tests.ports import LOOPBACK
 
 ROOT = Path(__file__).parents[1]
 TURNS = tuple(NAMES[number % 2] for number in range(STEPS))

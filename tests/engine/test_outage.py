@@ -33,12 +33,12 @@ from hamn_flow.simulator.knocking import knocker
 from hamn_flow.transport.connection import Connection, Owner
 from tests.engine.conftest import NODE, NOON, Bench, cluster
 from tests.engine.toys import Write
+from tests.ports import LOOPBACK, held_port
 from tests.runs.conftest import Pair
 from tests.waiting import LONGEST, until
 
 RUN = "k7m2qx"
 XCATD, ADDRESS, NOTHING = Answer.XCATD, Answer.ADDRESS, Answer.NOTHING
-LOOPBACK = "127.0.0.1"
 
 
 @pytest.fixture
@@ -196,36 +196,30 @@ def test_answers_that_change_all_the_time_do_not_fill_the_journal(desk: Desk, mo
 # --- on a real network ------------------------------------------------------------------------------------------
 
 
-def quiet_port() -> int:
-    """A port where nobody listens, and that this machine gives to no connection of its own."""
-    for port in range(20_000, 20_500):
-        try:
-            socket.create_server((LOOPBACK, port)).close()
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no port is free")
+@pytest.fixture
+def quiet_port() -> Iterator[int]:
+    """A port where nobody listens but the test itself."""
+    with held_port() as port:
+        yield port
 
 
-def test_a_connection_a_refusal_and_silence_are_told_apart() -> None:
-    port = quiet_port()
-    assert knock_by_tcp(LOOPBACK, port, 5.0) is ADDRESS
+def test_a_connection_a_refusal_and_silence_are_told_apart(quiet_port: int) -> None:
+    assert knock_by_tcp(LOOPBACK, quiet_port, 5.0) is ADDRESS
     with (
-        socket.create_server((LOOPBACK, port), backlog=0) as listener,
-        socket.create_connection((LOOPBACK, port), timeout=5.0),
+        socket.create_server((LOOPBACK, quiet_port), backlog=0) as listener,
+        socket.create_connection((LOOPBACK, quiet_port), timeout=5.0),
     ):
         # its queue is full: the kernel lets what is sent fall, as one does that does not hold the address
-        assert knock_by_tcp(LOOPBACK, port, 0.05) is NOTHING
+        assert knock_by_tcp(LOOPBACK, quiet_port, 0.05) is NOTHING
         listener.accept()[0].close()
-        assert knock_by_tcp(LOOPBACK, port, 5.0) is XCATD
+        assert knock_by_tcp(LOOPBACK, quiet_port, 5.0) is XCATD
 
 
-def test_a_listener_that_goes_away_and_comes_again_is_seen(desk: Desk) -> None:
-    port = quiet_port()
+def test_a_listener_that_goes_away_and_comes_again_is_seen(desk: Desk, quiet_port: int) -> None:
     pair = replace(
         desk.cluster,
         virtual_ip=replace(desk.cluster.virtual_ip, address=LOOPBACK),
-        services=(Service(name="xcatd", units=("xcatd",), ports=(f"tcp/{port}",)),),
+        services=(Service(name="xcatd", units=("xcatd",), ports=(f"tcp/{quiet_port}",)),),
     )
 
     def seen() -> list[Answer]:
@@ -233,7 +227,7 @@ def test_a_listener_that_goes_away_and_comes_again_is_seen(desk: Desk) -> None:
 
     with sitting(replace(desk, cluster=pair), knock_by_tcp, lambda: datetime.now(UTC)):
         for _time in range(2):
-            with socket.create_server((LOOPBACK, port), backlog=1000):
+            with socket.create_server((LOOPBACK, quiet_port), backlog=1000):
                 until(lambda: seen()[-1:] == [XCATD])
             until(lambda: seen()[-1:] == [ADDRESS])
     assert [answer for answer, _ in groupby(seen())][-4:] == [XCATD, ADDRESS, XCATD, ADDRESS]

@@ -17,7 +17,8 @@ from hamn_flow.transport import connect
 from hamn_flow.transport.connection import Connection
 from hamn_flow.transport.here import Here
 from hamn_flow.transport.session import Patience
-from tests.transport.sshd import LOOPBACK, PROGRAM, Sshd, serving
+from tests.ports import LOOPBACK
+from tests.transport.sshd import PROGRAM, Sshd, serving
 
 Dial = Callable[[], Connection]
 UNTIL = 'turn=0; until [ -e "$1" ] || [ $turn = 1200 ]; do turn=$((turn + 1)); sleep 0.05; done'  # a minute at most

@@ -18,7 +18,8 @@ from hamn_flow.transport import connect
 from hamn_flow.transport.connection import Connection, Owner
 from hamn_flow.transport.here import Here
 from tests.claiming import claim
-from tests.transport.sshd import LOOPBACK, Sshd
+from tests.ports import LOOPBACK
+from tests.transport.sshd import Sshd
 
 THREADS = 6
 JOBS = 30

@@ -17,9 +17,9 @@ from hamn_flow.model.command import NodeName
 from hamn_flow.model.pair import NodeSpec, Ssh
 from hamn_flow.transport.here import Here
 from hamn_flow.transport.session import Patience
+from tests.ports import LOOPBACK, held_port
 
 PROGRAM = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/sbin")
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,18 @@ def serving(directory: Path, *, home: Path | None = None) -> Iterator[Sshd]:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # where it shuts itself in before it trusts anybody
     directory.mkdir(parents=True, exist_ok=True)
-    with socket.create_server((LOOPBACK, 0)) as chosen:
-        port: int = chosen.getsockname()[1]
+    with held_port() as port:
+        server = _prepared(directory, port, home)
+        process = subprocess.Popen((PROGRAM, "-D", "-f", str(server.config), "-E", str(directory / "log")))
+        try:
+            _wait_for(port, process)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _prepared(directory: Path, port: int, home: Path | None) -> Sshd:
     server = Sshd(directory=directory, port=port)
     host_key = _key(directory / "host_key")
     (directory / "authorized_keys").write_text(_key(server.identity))
@@ -87,13 +97,7 @@ def serving(directory: Path, *, home: Path | None = None) -> Iterator[Sshd]:
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxStartups 100\n"
         + (f"SetEnv HOME={home}\n" if home else "")
     )
-    process = subprocess.Popen((PROGRAM, "-D", "-f", str(server.config), "-E", str(directory / "log")))
-    try:
-        _wait_for(port, process)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(30)
+    return server
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -18,8 +18,9 @@ from hamn_flow.transport.here import Here
 from hamn_flow.transport.session import Patience, Session, program
 from hamn_flow.transport.wire import READY, Frame, encode
 from tests.claiming import claim
+from tests.ports import LOOPBACK
 from tests.transport.conftest import UNTIL, Relay
-from tests.transport.sshd import LOOPBACK, Sshd
+from tests.transport.sshd import Sshd
 
 NODE = NodeName("mn1")
 OWNER = Owner(run="run", driver="driver")

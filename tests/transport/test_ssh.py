@@ -17,7 +17,8 @@ from hamn_flow.model.command import Command, NodeName
 from hamn_flow.model.pair import NodeSpec, Ssh
 from hamn_flow.transport import connect, trust
 from hamn_flow.transport.here import Here
-from tests.transport.sshd import LOOPBACK, PROGRAM, Sshd
+from tests.ports import LOOPBACK
+from tests.transport.sshd import PROGRAM, Sshd
 
 NODE = NodeName("mn1")
 TRUE = Command(node=NODE, argv=("true",))
