@@ -23,7 +23,8 @@ what to type.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class HamnError(Exception):
@@ -36,6 +37,7 @@ class HamnError(Exception):
         self.sentence = sentence
         self.hint = hint
         self.run = ""  # the run that waits for this reason, where there is one
+        self.shown_by: Mapping[str, Any] = {}  # the result that shows it: one JSON document has both
 
 
 class StepFailed(HamnError):

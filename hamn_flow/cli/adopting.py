@@ -60,13 +60,10 @@ def audit(settings: Settings, given: str, *, as_json: bool) -> None:
             raise Refused("there is no run yet", hint="Type hamn-flow plan planned-failover to see what one would do.")
         run = reader.find(given) if given else newest[0].id
         found = auditing.audit(world(), settings.cluster(), reader, run)
-    paper.result(audit_lines(found, datetime.now().astimezone(), paper.width), audit_data(found))
-    trouble = trouble_of(found)
-    if trouble:
-        raise JournalUnusable(trouble, hint=f"Nothing was changed. hamn-flow show {run} tells what this journal has.")
-    silent = found.silent()
-    if silent is not None:
-        raise silent
+    now, trouble = datetime.now().astimezone(), trouble_of(found)
+    hint = f"Nothing was changed. hamn-flow show {run} tells what this journal has."
+    wrong = JournalUnusable(trouble, hint=hint) if trouble else found.silent()
+    paper.result(audit_lines(found, now, paper.width), audit_data(found), wrong)
 
 
 def _node(cluster: Cluster, given: str) -> NodeName:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 from hamn_flow.catalog import thaw
 from hamn_flow.cli import identity
 from hamn_flow.cli.paper import Paper
 from hamn_flow.cli.settings import Settings
-from hamn_flow.engine.plan import Preview, preview
+from hamn_flow.engine.plan import Foreseen, Preview, preview
 from hamn_flow.engine.world import World
-from hamn_flow.errors import Invalid, Refused, Unreachable
+from hamn_flow.errors import HamnError, Invalid, Refused, Unreachable
 from hamn_flow.journal import read
 from hamn_flow.model.probe import Finding
 from hamn_flow.model.run import Run
@@ -44,14 +44,18 @@ def check(settings: Settings, *, as_json: bool) -> None:
     found = preview(world(), settings.cluster(), settings.catalog(), CHECKED, {})
     checks = tuple(checks_first(found.steps))
     alone = Preview(procedure="check", title=f"What must be so before {CHECKED}.", run="", stages=(), steps=checks)
-    paper.result(preview_lines(alone, paper.width), preview_data(alone))
+    paper.result(preview_lines(alone, paper.width), preview_data(alone), _not_satisfied(checks))
+
+
+def _not_satisfied(checks: Sequence[Foreseen]) -> HamnError | None:
     failed = unsatisfied(checks)
-    if failed:
-        kind = Unreachable if all(step.finding is Finding.UNKNOWN for step in failed) else Refused
-        raise kind(
-            f"{len(failed)} of {len(checks)} checks are not satisfied",
-            hint=f"Mend what is in the way, then type hamn-flow check again; {CHECKED} would stop there.",
-        )
+    if not failed:
+        return None
+    kind = Unreachable if all(step.finding is Finding.UNKNOWN for step in failed) else Refused
+    return kind(
+        f"{len(failed)} of {len(checks)} checks are not satisfied",
+        hint=f"Mend what is in the way, then type hamn-flow check again; {CHECKED} would stop there.",
+    )
 
 
 def workflows(settings: Settings, *, paths: bool, check: bool, as_json: bool) -> None:

@@ -24,10 +24,9 @@ def owner(settings: Settings, *, as_json: bool) -> None:
     paper = Paper.of(as_json=as_json)
     with closing(Links(cluster=settings.cluster(), world=world())) as links:
         held = links.held()
-    paper.result(holding_lines(held, paper.width), holding_data(held))
     silent = [each for each in held.values() if isinstance(each, Unreachable)]
-    if len(silent) == len(held):
-        raise silent[0]
+    nobody = silent[0] if len(silent) == len(held) else None
+    paper.result(holding_lines(held, paper.width), holding_data(held), nobody)
 
 
 def release(settings: Settings, given: Sequence[str], because: str, *, yes: bool, as_json: bool) -> None:
@@ -49,9 +48,8 @@ def release(settings: Settings, given: Sequence[str], because: str, *, yes: bool
             begin.release(desk, links, node, how, because)
         silent = [how for how in held.values() if isinstance(how, Unreachable)]
         said = f"{' and '.join(taken)} released." if taken else "Nobody holds what answers; nothing was changed."
-        paper.result([line(said)], {"released": list(taken), "nodes": holding_data(held)["nodes"]})
-        if silent:
-            raise silent[0]
+        data = {"released": list(taken), "nodes": holding_data(held)["nodes"]}
+        paper.result([line(said)], data, silent[0] if silent else None)
 
 
 def _nodes(cluster: Cluster, given: Sequence[str]) -> tuple[NodeName, ...]:

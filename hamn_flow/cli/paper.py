@@ -44,12 +44,16 @@ class Paper:
             self.told.write(rendered(each, self.told) + "\n")
         self.told.flush()
 
-    def result(self, lines: Iterable[Line], data: Mapping[str, Any]) -> None:
-        """Print a result: as JSON if that was asked for, as lines otherwise."""
-        if self.as_json:
+    def result(self, lines: Iterable[Line], data: Mapping[str, Any], wrong: HamnError | None = None) -> None:
+        """Print a result: as JSON if that was asked for, as lines otherwise. What it shows to be wrong is raised."""
+        if wrong and self.as_json:
+            wrong.shown_by = data  # `error` prints both, as one document
+        elif self.as_json:
             self.json(data)
         else:
             self.tell(lines)
+        if wrong:
+            raise wrong
 
     def json(self, data: Mapping[str, Any]) -> None:
         """Print a JSON document."""
@@ -62,7 +66,8 @@ class Paper:
         """Print the sentence and the hint."""
         if self.as_json:
             said = {"error": error.sentence, "hint": error.hint, "exit_status": error.exit_status, "run": error.run}
-            self.json(said | ({"problems": list(error.problems)} if isinstance(error, Invalid) else {}))
+            problems = {"problems": list(error.problems)} if isinstance(error, Invalid) else {}
+            self.json({**said, **problems, **error.shown_by})
         self.out.flush()
         for sentence in error.problems if isinstance(error, Invalid) else (error.sentence,):
             self._complain("hamn-flow: ", sentence, Tone.BAD)

@@ -53,13 +53,8 @@ def verify(
             paper.tell(searched_lines(one, paper.width))
     broken = tuple(each.sentence for one in searched for each in one.judgement.violations)
     problems = (*broken, *(one.problem for one in left_out))
-    if as_json:
-        paper.json(searched_data(searched, left_out))
-        if problems:
-            raise SystemExit(Invalid.exit_status)  # what is wrong is in that one document
-    elif problems:
-        hints = [hint for hint, some in ((_SHOWN, broken), (_LEFT_OUT, left_out)) if some]
-        raise Invalid(problems, hint=" ".join(hints))
+    hints = [hint for hint, some in ((_SHOWN, broken), (_LEFT_OUT, left_out)) if some]
+    paper.result((), searched_data(searched, left_out), Invalid(problems, hint=" ".join(hints)) if problems else None)
 
 
 def _begun(case: Case, pair: Pair, *, jobs: int, first: bool) -> Search:

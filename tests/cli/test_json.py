@@ -69,6 +69,24 @@ def test_a_run_from_its_halt_to_its_end(desk: Desk, pair: EmbeddedPair) -> None:
     assert back["run"]["state"] == "rolled_back"
 
 
+def test_a_result_and_the_error_that_it_shows_are_one_document(desk: Desk, pair: EmbeddedPair) -> None:
+    error = {"error", "hint", "exit_status", "run"}
+    pair.world.hold("mn1", "/install")
+    desk.type("start", "planned-failover", "--yes")
+    (waiting,) = document(desk, "status")["runs"]
+    pair.world.run("mn2", "systemctl", "start", "xcatd")
+    assert set(document(desk, "check", status=5)) == PLAN | error
+    pair.world.power_off("mn2")
+    released = document(desk, "release", "--because", "for the test", "--yes", status=7)
+    assert set(released) == {"released", "nodes"} | error
+    assert released["released"] == ["mn1"]
+    pair.world.power_off("mn1")
+    assert set(document(desk, "owner", status=7)) == {"nodes"} | error
+    audited = document(desk, "audit", status=7)
+    assert set(audited) == {"journal", "copies", "trouble"} | error
+    assert audited["run"] == waiting["id"], "the run that was compared, though none waits for this reason"
+
+
 def test_progress_goes_to_standard_error(desk: Desk, pair: EmbeddedPair) -> None:
     said = desk.type("start", "planned-failover", "--yes", "--json")
     assert pair.world.state.unknown == []
