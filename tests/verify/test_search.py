@@ -143,7 +143,7 @@ def test_what_a_site_forgot_is_found_and_told_by_what_was_typed_and_done(tmp_pat
         (("activate", "node=mn9"), "'mn9' is not a node of this pair", "Say node=mn1 or node=mn2."),
         (("not-here",), "this site has no such thing", "Buy one."),
     ],
-    ids=" ".join,
+    ids=["an option it does not have", "a node that is not there", "its own refusal"],
 )
 def test_what_cannot_be_started_is_refused_and_no_violation_is_claimed_to_be_absent(
     tmp_path: Path, words: tuple[str, ...], sentence: str, hint: str
