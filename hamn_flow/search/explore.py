@@ -7,6 +7,7 @@ them are carried out at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -207,15 +208,11 @@ class Search:
 
     def _take_scene(self, scene: Scene, faults: int) -> str:
         """The state that a scene is, which is reached with so many faults left."""
-        state, journal = scene.state(), MemoryJournal(scene.saved_journal())
-        name = rest_likeness(state, journal, scene.by_hand)
-        self._take(
-            Found(
-                reached={name: faults},
-                scenes={name: scene},
-                standings={name: standing(self.case.cluster, state, journal, scene.by_hand)},
-            )
-        )
+        state = scene.state()
+        with closing(MemoryJournal(scene.saved_journal())) as journal:
+            name = rest_likeness(state, journal, scene.by_hand)
+            at = standing(self.case.cluster, state, journal, scene.by_hand)
+        self._take(Found(reached={name: faults}, scenes={name: scene}, standings={name: at}))
         return name
 
     def _map(self) -> Map:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 
 from hamn_flow.catalog import thaw
 from hamn_flow.engine.adopt import is_open
@@ -112,7 +113,8 @@ def _kept(state: State) -> Iterator[MemoryJournal]:
 def cleared_up(scene: Scene) -> Scene:
     """What a person makes of a scene who does away with all that is `in_the_way`, and boots what is off."""
     state, saved = scene.state(), scene.saved_journal()
-    left = tuple(_left(state, uncounted(state, MemoryJournal(saved), scene.by_hand)))
+    with closing(MemoryJournal(saved)) as journal:
+        left = tuple(_left(state, uncounted(state, journal, scene.by_hand)))
     world = World(state)
     for node in state.nodes.values():
         for pid in [pid for pid, each in node.processes.items() if each.user == INTRUDER]:

@@ -46,6 +46,7 @@ Task = Callable[[Findings], None]
 
 def side_by_side(tasks: Sequence[Task], reached: Reached, jobs: int) -> list[Findings]:
     """Carry them out, so many at a time, each in a child that knows what is reached now; what each found, in order."""
+    gc.collect()  # what is frozen stays, garbage too: each child would map it
     gc.freeze()  # what was made so far is not written to by the children's collections
     findings = [Findings(reached) for _ in tasks]
     waiting = zip(tasks, findings, strict=True)
